@@ -1,0 +1,37 @@
+# Everything here needs only make and Python 3.11 or later. `make help` lists the targets.
+ifeq ($(OS),Windows_NT)
+PYTHON ?= python
+BIN := .venv/Scripts
+else
+PYTHON ?= python3
+BIN := .venv/bin
+endif
+
+READY := .venv/ready
+MTBSYNC := $(BIN)/mtbsync
+SAMPLE := data/sample
+
+.PHONY: help setup demo test lint bench
+
+help:
+	@$(PYTHON) scripts/help.py
+
+setup: $(READY)  ## make the virtual environment with the versions that were tested
+
+$(READY): pyproject.toml constraints.txt scripts/setup_venv.py
+	$(PYTHON) scripts/setup_venv.py
+
+demo: $(READY)  ## carry ten markers from one sample ride to another, and measure the result
+	$(BIN)/python scripts/demo.py
+
+test: $(READY)  ## run every test
+	$(BIN)/python -m pytest -n auto
+
+lint: $(READY)  ## style, types and import rules
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(READY)  ## measure accuracy, speed and memory; writes docs/benchmarks.md
+	$(BIN)/python scripts/bench.py

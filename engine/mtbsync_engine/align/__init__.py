@@ -1,0 +1,1 @@
+"""Lining two runs up: sequence search, refinement, GPS, and the fit of the time map."""

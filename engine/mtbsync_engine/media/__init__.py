@@ -1,0 +1,1 @@
+"""Reading what cameras write: files, pictures, times."""

@@ -1,0 +1,240 @@
+"""The domain's types. All are immutable; arrays in them are made read-only.
+
+Times are float seconds from a recording's first presented frame, and every name says whose clock it
+is: `t_ref` the reference run's, `t_new` the new run's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.interpolate import PchipInterpolator
+
+from mtbsync_engine.errors import AlignmentError
+from mtbsync_engine.timing import Rate, Timecode
+
+FloatArray = NDArray[np.float64]
+
+
+def _frozen(values: ArrayLike) -> FloatArray:
+    array = np.array(values, dtype=np.float64)
+    array.setflags(write=False)
+    return array
+
+
+# --- what a camera left on disk -----------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """One file of a recording.
+
+    `picture_path` is the file that pictures are decoded from: the camera's low-resolution proxy where
+    there is one, else `path` itself. `offset_s` is where the chapter's first picture stands on the
+    recording's clock.
+    """
+
+    path: Path
+    picture_path: Path
+    offset_s: float
+    duration_s: float
+    n_bytes: int
+
+
+@dataclass(frozen=True)
+class Recording:
+    """One press of the shutter: ordered chapters that follow each other without a gap."""
+
+    chapters: tuple[Chapter, ...]
+    rate: Rate
+    width: int
+    height: int
+    start_timecode: Timecode | None
+    created_utc: datetime | None
+    fingerprint: str
+
+    @property
+    def path(self) -> Path:
+        """The first chapter's original file, by which people know the recording."""
+        return self.chapters[0].path
+
+    @property
+    def duration_s(self) -> float:
+        """Seconds from the first picture to the end of the last."""
+        last = self.chapters[-1]
+        return last.offset_s + last.duration_s
+
+    @property
+    def uses_proxy(self) -> bool:
+        """Whether pictures come from the camera's low-resolution files."""
+        return any(c.picture_path != c.path for c in self.chapters)
+
+
+@dataclass(frozen=True, eq=False)
+class Track:
+    """Where a recording went, in metres on a local plane, over the recording's own clock.
+
+    Arrays of length N: `t_s` strictly increasing seconds, `east_m` and `north_m` from the origin
+    (`lat_deg`, `lon_deg`), `ele_m` above the datum (nan where unknown), `accuracy_m` one standard
+    error of the position.
+    """
+
+    t_s: FloatArray
+    east_m: FloatArray
+    north_m: FloatArray
+    ele_m: FloatArray
+    accuracy_m: FloatArray
+    origin_lat_deg: float
+    origin_lon_deg: float
+
+    def __post_init__(self) -> None:
+        for name in ("t_s", "east_m", "north_m", "ele_m", "accuracy_m"):
+            object.__setattr__(self, name, _frozen(getattr(self, name)))
+
+    @property
+    def speed_mps(self) -> FloatArray:
+        """Speed over ground at each `t_s`, in metres a second, by central differences. Shape (N,)."""
+        speed: FloatArray = np.hypot(np.gradient(self.east_m, self.t_s), np.gradient(self.north_m, self.t_s))
+        return speed
+
+
+# --- how one run lies on the other ---------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class TimeMap:
+    """Strictly increasing map t_new -> t_ref, with its standard error and the stretches that support it.
+
+    Knots: `t_new`, `t_ref` (both strictly increasing, K >= 2) and `se_s`, one standard error of t_ref
+    at each knot. Between knots it runs as a monotone cubic (Fritsch and Carlson 1980, as scipy's PCHIP).
+    `support` holds closed, disjoint, ascending intervals of t_new that evidence stands behind; anywhere
+    else the map answers nan rather than extrapolate.
+
+    Raises:
+        AlignmentError: knots or support break those rules.
+    """
+
+    t_new: FloatArray
+    t_ref: FloatArray
+    se_s: FloatArray
+    support: tuple[tuple[float, float], ...]
+
+    def __post_init__(self) -> None:
+        for name in ("t_new", "t_ref", "se_s"):
+            object.__setattr__(self, name, _frozen(getattr(self, name)))
+        shapes = {self.t_new.shape, self.t_ref.shape, self.se_s.shape}
+        if len(shapes) != 1 or self.t_new.ndim != 1 or self.t_new.size < 2:
+            raise AlignmentError("A time map needs two knots or more, with one error for each.")
+        if not all(np.isfinite(a).all() for a in (self.t_new, self.t_ref, self.se_s)):
+            raise AlignmentError("A time map's knots must be finite numbers.")
+        if (np.diff(self.t_new) <= 0).any() or (np.diff(self.t_ref) <= 0).any() or (self.se_s < 0).any():
+            raise AlignmentError("A time map must rise strictly, and its errors cannot be negative.")
+        edges = [edge for interval in self.support for edge in interval]
+        inside = all(self.t_new[0] <= edge <= self.t_new[-1] for edge in edges)
+        if not edges or not inside or any(b < a for a, b in self.support) or edges != sorted(edges):
+            raise AlignmentError("A time map's support must be ascending intervals between its knots.")
+
+    @cached_property
+    def _forward(self) -> PchipInterpolator:
+        return PchipInterpolator(self.t_new, self.t_ref, extrapolate=False)
+
+    def to_ref(self, t_new: ArrayLike) -> FloatArray:
+        """t_ref at each `t_new`; nan outside the support. Any shape in, the same shape out."""
+        t = np.asarray(t_new, dtype=np.float64)
+        return np.where(self.supports(t), self._forward(t), np.nan)
+
+    def to_new(self, t_ref: ArrayLike) -> FloatArray:
+        """The exact inverse of `to_ref`: t_new at each `t_ref`; nan outside the support."""
+        wanted = np.asarray(t_ref, dtype=np.float64)
+        t = self._solve(wanted)
+        return np.where(np.isfinite(t) & self.supports(t), t, np.nan)
+
+    def supports(self, t_new: ArrayLike) -> NDArray[np.bool_]:
+        """Whether evidence stands behind each `t_new`."""
+        t = np.asarray(t_new, dtype=np.float64)
+        starts, ends = np.array(self.support).T
+        k = np.searchsorted(starts, t, side="right") - 1
+        found: NDArray[np.bool_] = (k >= 0) & (t <= ends[np.maximum(k, 0)])
+        return found
+
+    def slope(self, t_new: ArrayLike) -> FloatArray:
+        """dt_ref/dt_new at each `t_new`: above 1 the new run is the faster; nan outside the support."""
+        t = np.asarray(t_new, dtype=np.float64)
+        return np.where(self.supports(t), self._forward.derivative()(t), np.nan)
+
+    def error_ref_s(self, t_new: ArrayLike) -> FloatArray:
+        """One standard error of t_ref at each `t_new`, in reference seconds; nan outside the support."""
+        t = np.asarray(t_new, dtype=np.float64)
+        return np.where(self.supports(t), np.interp(t, self.t_new, self.se_s), np.nan)
+
+    def _solve(self, t_ref: FloatArray) -> FloatArray:
+        """Bisection inside the knot interval that holds each `t_ref`; nan beyond the end knots."""
+        k = np.clip(np.searchsorted(self.t_ref, t_ref, side="right") - 1, 0, self.t_ref.size - 2)
+        low, high = self.t_new[k], self.t_new[k + 1]
+        for _ in range(64):
+            middle = 0.5 * (low + high)
+            below = self._forward(middle) < t_ref
+            low, high = np.where(below, middle, low), np.where(below, high, middle)
+        inside = (t_ref >= self.t_ref[0]) & (t_ref <= self.t_ref[-1])
+        return np.where(inside, 0.5 * (low + high), np.nan)
+
+
+# --- how good it is ---------------------------------------------------------------------------
+
+
+class Decision(StrEnum):
+    """What becomes of an alignment: used, shown to a person first, or thrown away."""
+
+    ACCEPT = "accept"
+    REVIEW = "review"
+    REJECT = "reject"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A decision and its reasons in words, the weightiest first."""
+
+    decision: Decision
+    reasons: tuple[str, ...]
+
+
+# --- what the editor marked ---------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Marker:
+    """A moment an editor named, on the clock of the recording it belongs to.
+
+    `extra` keeps, in order, columns of the source that mtbsync has no use for.
+    """
+
+    marker_id: str
+    name: str
+    t_s: float
+    duration_s: float = 0.0
+    colour: str = ""
+    comment: str = ""
+    extra: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class TransferredMarker:
+    """A reference marker and where it belongs in the new run.
+
+    `t_new` is None where the new run does not show the place; nothing is invented there.
+    `expected_error_s` bounds the error of t_new in nine cases of ten; `confidence` is the
+    probability, from 0 to 1, that the marker is within a quarter of a second of the truth.
+    """
+
+    marker: Marker
+    t_new: float | None
+    confidence: float
+    expected_error_s: float | None
+    needs_review: bool
+    reason: str = field(default="")

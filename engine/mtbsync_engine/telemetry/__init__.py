@@ -1,0 +1,1 @@
+"""GPS tracks on a recording's clock."""

@@ -1,0 +1,1 @@
+"""Every editor's language, both ways."""
