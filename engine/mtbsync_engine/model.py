@@ -6,7 +6,7 @@ is: `t_ref` the reference run's, `t_new` the new run's.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
@@ -104,6 +104,56 @@ class Track:
         return speed
 
 
+# --- what a recording looks like ----------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class IndexParams:
+    """How an index is made; two indexes can be compared when everything but `fps` and `fast` agrees.
+
+    `fps` is how many pictures a second are looked at, `max_side_px` the longest side they are scaled
+    down to, `n_features` the number of key points kept in each, `clahe` whether contrast is equalised
+    locally first, `fast` whether key frames up to a second apart will do.
+    """
+
+    fps: float = 3.0
+    max_side_px: int = 960
+    n_features: int = 800
+    clahe: bool = True
+    fast: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Index:
+    """Sampled pictures of one recording, described.
+
+    `t_s` (N,) are the pictures' times; `appearance` (N, C, D) float16 describes each as a whole, in C
+    columns from left to right;
+    `points` (P, 2) float32 and `descriptors` (P, B) uint8 are the key points of all pictures, one
+    picture after the other, in units of the picture's longer side; picture k owns rows
+    `first_point[k]` up to `first_point[k + 1]` (N + 1,).
+    """
+
+    params: IndexParams
+    fingerprint: str
+    duration_s: float
+    t_s: FloatArray
+    appearance: NDArray[np.float16]
+    points: NDArray[np.float32]
+    descriptors: NDArray[np.uint8]
+    first_point: NDArray[np.int64]
+
+    def local(self, k: int) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+        """Key points (n, 2) and descriptors (n, B) of picture `k`."""
+        rows = slice(self.first_point[k], self.first_point[k + 1])
+        return self.points[rows], self.descriptors[rows]
+
+    @property
+    def spacing_s(self) -> float:
+        """Typical time between two of its pictures, in seconds."""
+        return float(np.median(np.diff(self.t_s))) if self.t_s.size > 1 else self.duration_s
+
+
 # --- how one run lies on the other ---------------------------------------------------------------
 
 
@@ -152,8 +202,12 @@ class TimeMap:
     def to_new(self, t_ref: ArrayLike) -> FloatArray:
         """The exact inverse of `to_ref`: t_new at each `t_ref`; nan outside the support."""
         wanted = np.asarray(t_ref, dtype=np.float64)
-        t = self._solve(wanted)
-        return np.where(np.isfinite(t) & self.supports(t), t, np.nan)
+        starts, ends = np.array(self.support).T
+        first, last = self._forward(starts), self._forward(ends)
+        k = np.maximum(np.searchsorted(first, wanted, side="right") - 1, 0)
+        # Asked of t_ref rather than of t_new, so that rounding never takes an edge out of its stretch.
+        supported = (first[k] <= wanted) & (wanted <= last[k])
+        return np.where(supported, np.clip(self._solve(wanted), starts[k], ends[k]), np.nan)
 
     def supports(self, t_new: ArrayLike) -> NDArray[np.bool_]:
         """Whether evidence stands behind each `t_new`."""
@@ -173,6 +227,19 @@ class TimeMap:
         t = np.asarray(t_new, dtype=np.float64)
         return np.where(self.supports(t), np.interp(t, self.t_new, self.se_s), np.nan)
 
+    def error_new_s(self, t_ref: ArrayLike, n_se: float = 1.0) -> FloatArray:
+        """How far t_new may be off at each `t_ref`, for an error of `n_se` standard errors in t_ref.
+
+        Where the new run stands still a small error of place is a long time, so the error is carried
+        through the map rather than divided by its slope. nan outside the support.
+        """
+        wanted = np.asarray(t_ref, dtype=np.float64)
+        t = self.to_new(wanted)
+        off = n_se * np.interp(t, self.t_new, self.se_s)
+        low, high = (self._solve(np.clip(wanted + o, self.t_ref[0], self.t_ref[-1])) for o in (-off, off))
+        floor = off / np.maximum(self.slope(t), 1.0)
+        return np.maximum(np.maximum(t - low, high - t), floor)
+
     def _solve(self, t_ref: FloatArray) -> FloatArray:
         """Bisection inside the knot interval that holds each `t_ref`; nan beyond the end knots."""
         k = np.clip(np.searchsorted(self.t_ref, t_ref, side="right") - 1, 0, self.t_ref.size - 2)
@@ -183,6 +250,90 @@ class TimeMap:
             low, high = np.where(below, middle, low), np.where(below, high, middle)
         inside = (t_ref >= self.t_ref[0]) & (t_ref <= self.t_ref[-1])
         return np.where(inside, 0.5 * (low + high), np.nan)
+
+
+@dataclass(frozen=True, eq=False)
+class MatchedPairs:
+    """Moments seen to be at the same place: the evidence behind a time map, one row a sighting.
+
+    Arrays of length K, ascending in `t_new`: `t_ref` where the sighting puts that moment, `se_s` one
+    standard error of t_ref, `score` how much more alike the pictures are than chance (standard
+    deviations), `n_inliers` the geometrically verified key points (0: seen as a whole only).
+    """
+
+    t_new: FloatArray
+    t_ref: FloatArray
+    se_s: FloatArray
+    score: FloatArray
+    n_inliers: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return int(self.t_new.size)
+
+
+@dataclass(frozen=True, eq=False)
+class LikenessImage:
+    """A likeness matrix small enough to keep and to draw: `z` (n, m) float16, in standard deviations
+    above chance, at times `t_new` (n,) and `t_ref` (m,)."""
+
+    z: NDArray[np.float16]
+    t_new: FloatArray
+    t_ref: FloatArray
+
+
+class Model(StrEnum):
+    """The family a time map comes from."""
+
+    CURVE = "curve"
+    AFFINE = "affine"
+
+
+class GpsUse(StrEnum):
+    """What GPS added to an alignment."""
+
+    NONE = "no track"
+    ONE = "one track, for where the rider stood still"
+    BOTH = "two tracks, as a prior for what the camera saw"
+    ALONE = "two tracks alone, as the camera saw nothing that matches"
+    CONTRADICTS = "two tracks of different places"
+
+
+@dataclass(frozen=True, eq=False)
+class Matching:
+    """What two runs have in common, before any curve is laid through it.
+
+    `stretches` are the intervals of t_new that `pairs` cover without a hole; `reach_s` is how far beyond
+    its ends a map may go on. `margin` is the gap between the best path and the best rival, as a share of
+    the best: near 1 nothing else comes close, near 0 chance does as well, nan when it is not known. `gps`
+    is what GPS had to say, and `gps_separation_m` how far apart the two tracks run (nan unless there are
+    two).
+    """
+
+    pairs: MatchedPairs
+    stretches: tuple[tuple[float, float], ...]
+    reach_s: float
+    duration_new_s: float
+    margin: float
+    gps: GpsUse
+    gps_separation_m: float
+
+
+@dataclass(frozen=True, eq=False)
+class Alignment:
+    """Where the new run lies on the reference: the map and the evidence it was laid through.
+
+    `residual_s` (K,) is t_ref of each pair less the map's.
+    """
+
+    model: Model
+    time_map: TimeMap
+    matching: Matching
+    residual_s: FloatArray
+
+    @property
+    def coverage(self) -> float:
+        """The share of the new run that the map supports."""
+        return sum(end - start for start, end in self.time_map.support) / self.matching.duration_new_s
 
 
 # --- how good it is ---------------------------------------------------------------------------
@@ -227,7 +378,8 @@ class Marker:
 class TransferredMarker:
     """A reference marker and where it belongs in the new run.
 
-    `t_new` is None where the new run does not show the place; nothing is invented there.
+    `t_new` is None where the new run does not show the place; nothing is invented there. `duration_s` is
+    the marker's length in the new run, its own where it is not placed.
     `expected_error_s` bounds the error of t_new in nine cases of ten; `confidence` is the
     probability, from 0 to 1, that the marker is within a quarter of a second of the truth.
     """
@@ -237,4 +389,5 @@ class TransferredMarker:
     confidence: float
     expected_error_s: float | None
     needs_review: bool
-    reason: str = field(default="")
+    reason: str = ""
+    duration_s: float = 0.0

@@ -13,19 +13,25 @@ from fractions import Fraction
 
 from mtbsync_engine.errors import TimecodeError
 
-_NTSC_NAMES = {
-    "23.98": Fraction(24000, 1001),
-    "23.976": Fraction(24000, 1001),
-    "29.97": Fraction(30000, 1001),
-    "47.95": Fraction(48000, 1001),
-    "47.952": Fraction(48000, 1001),
-    "59.94": Fraction(60000, 1001),
-    "119.88": Fraction(120000, 1001),
-    "239.76": Fraction(240000, 1001),
-}
-_TIMECODE = re.compile(r"(\d{2}):(\d{2}):(\d{2})([:;.,])(\d{2,3})")
-_DROP_SEPARATORS = ";,"
+# Bounded digits: a fraction of unbounded ones could take minutes to compute.
+_RATE = re.compile(r"[0-9]{1,9}(?:/[0-9]{1,9}|\.[0-9]{1,9})?")
+# Only `:` and `;` stand before frames: 00:01:02.50 and 00:01:02,500 are clock times elsewhere.
+_TIMECODE = re.compile(r"([0-9]{2}):([0-9]{2}):([0-9]{2})([:;])([0-9]{2,3})")
 _MAX_FPS = 1000
+# 23.97 is the coarsest name in use; the whole number is 0.024 off.
+_NTSC_NAME_ERROR = Fraction(1, 100)
+
+
+def _ntsc(fps: Fraction) -> Fraction:
+    """The NTSC rate whose timecode counts like that of `fps`: 30000/1001 for anything above 29 up to 30."""
+    return Fraction(math.ceil(fps) * 1000, 1001)
+
+
+def _meant_by(decimal: Fraction) -> Fraction:
+    """The exact rate behind a decimal name: 29.97 means 30000/1001, and 12.5 means itself."""
+    exact = _ntsc(decimal)
+    has_ntsc = math.ceil(decimal) % 24 == 0 or math.ceil(decimal) % 30 == 0
+    return exact if has_ntsc and abs(decimal - exact) < _NTSC_NAME_ERROR else decimal
 
 
 @dataclass(frozen=True)
@@ -48,12 +54,13 @@ class Rate:
             TimecodeError: `text` is no rate.
         """
         name = text.strip()
-        if name in _NTSC_NAMES:
-            return cls(_NTSC_NAMES[name])
         try:
-            return cls(Fraction(name))
+            if _RATE.fullmatch(name) is None:
+                raise ValueError
+            fps = Fraction(name)
         except (ValueError, ZeroDivisionError):
             raise TimecodeError(f"'{text}' is not a frame rate; write 25, 29.97 or 30000/1001.") from None
+        return cls(_meant_by(fps) if "." in name else fps)
 
     @property
     def nominal(self) -> int:
@@ -63,14 +70,12 @@ class Rate:
     @property
     def can_drop(self) -> bool:
         """Whether drop-frame timecode exists: at 29.97 and its multiples only."""
-        return self.fps.denominator == 1001 and self.nominal % 30 == 0
+        return self.fps == _ntsc(self.fps) and self.nominal % 30 == 0
 
     def __str__(self) -> str:
         """The name that editors use: `29.97`, `25`, or the fraction where there is none."""
-        if self.fps.denominator == 1:
-            return str(self.fps.numerator)
-        rounded = f"{float(self.fps):.3f}" if self.nominal == 24 else f"{float(self.fps):.2f}"
-        return rounded if _NTSC_NAMES.get(rounded) == self.fps else str(self.fps)
+        decimal = f"{float(self.fps):.3f}".rstrip("0").rstrip(".")
+        return decimal if _meant_by(Fraction(decimal)) == self.fps else str(self.fps)
 
 
 def nearest_frame(t_s: float | Fraction, rate: Rate) -> int:
@@ -101,10 +106,10 @@ class Timecode:
 
     def __post_init__(self) -> None:
         if self.drop_frame and not self.rate.can_drop:
-            raise TimecodeError(f"Drop-frame timecode exists at 29.97, 59.94 and 119.88, not at {self.rate}.")
+            raise TimecodeError(f"Drop-frame timecode exists at 29.97 and its multiples, not at {self.rate}.")
         if self.frame < 0:
             raise TimecodeError(f"Timecode does not go below zero (frame {self.frame}).")
-        object.__setattr__(self, "frame", self.frame % self._frames_per_day)
+        object.__setattr__(self, "frame", self.frame % self.frames_per_day)
 
     @classmethod
     def parse(cls, text: str, rate: Rate, drop_frame: bool | None = None) -> Timecode:
@@ -120,7 +125,7 @@ class Timecode:
         if match is None:
             raise TimecodeError(f"'{text}' is not a timecode; write HH:MM:SS:FF, for example 01:00:00:00.")
         hours, minutes, seconds, frames = (int(match[k]) for k in (1, 2, 3, 5))
-        says_drop = match[4] in _DROP_SEPARATORS
+        says_drop = match[4] == ";"
         if says_drop and drop_frame is False:
             raise TimecodeError(f"'{text}' is written as drop-frame, but non-drop timecode is wanted here.")
         drops = says_drop or bool(drop_frame)
@@ -149,16 +154,17 @@ class Timecode:
         return f"{hours:02}:{minutes:02}:{seconds:02}{separator}{frames:0{width}}"
 
     @property
+    def frames_per_day(self) -> int:
+        """After how many frames the numbers begin again."""
+        return 144 * self._frames_per_ten_minutes
+
+    @property
     def _dropped_a_minute(self) -> int:
         return self.rate.nominal // 15 if self.drop_frame else 0
 
     @property
     def _frames_per_ten_minutes(self) -> int:
         return 600 * self.rate.nominal - 9 * self._dropped_a_minute
-
-    @property
-    def _frames_per_day(self) -> int:
-        return 144 * self._frames_per_ten_minutes
 
     def _skipped_before(self) -> int:
         """Numbers that drop-frame left out before this frame: none in every tenth minute."""

@@ -1,0 +1,47 @@
+"""For editors that allow one marker a frame: whoever comes second moves to the next free frame."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import chain
+
+from mtbsync_engine.timing import Rate
+from mtbsync_integrations.formats.losses import title
+from mtbsync_integrations.timeline import PlacedMarker
+
+
+def one_a_frame(
+    markers: Sequence[PlacedMarker], n_frames: int, rate: Rate
+) -> tuple[tuple[PlacedMarker, ...], tuple[str, ...]]:
+    """`markers` in order of their frames, no two on one, and a sentence for each that moved or is left out.
+
+    The first marker of every frame keeps it. The others look for a free frame up to a second later, then
+    up to a second earlier, among the clip's frames 0 to `n_frames` - 1.
+    """
+    taken: dict[int, PlacedMarker] = {}
+    crowded = []
+    for marker in markers:
+        if taken.setdefault(marker.frame, marker) is not marker:
+            crowded.append(marker)
+    sentences = []
+    for marker in crowded:
+        free = _free_frame(marker.frame, taken, n_frames, rate.nominal)
+        name = title(marker.transferred)
+        if free is None:
+            sentences.append(f"Not placed: {name}, as every frame within a second of it has a marker.")
+        else:
+            taken[free] = replace(marker, frame=free)
+            sentences.append(f"{name} moved {_shift(free - marker.frame)}, as its frame has another marker.")
+    return tuple(taken[frame] for frame in sorted(taken)), tuple(sentences)
+
+
+def _free_frame(frame: int, taken: dict[int, PlacedMarker], n_frames: int, reach: int) -> int | None:
+    later = range(frame + 1, min(frame + reach, n_frames - 1) + 1)
+    earlier = range(frame - 1, max(frame - reach, 0) - 1, -1)
+    return next((f for f in chain(later, earlier) if f not in taken), None)
+
+
+def _shift(frames: int) -> str:
+    unit = "frame" if abs(frames) == 1 else "frames"
+    return f"{abs(frames)} {unit} {'later' if frames > 0 else 'earlier'}"

@@ -1,0 +1,110 @@
+"""What the edit decision lists share: CMX3600's header, its event line, and text that stays on a line."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from mtbsync_engine.errors import MarkerError, TimecodeError
+from mtbsync_engine.timing import Timecode
+from mtbsync_integrations.formats.sources import read_text
+
+MAX_EVENTS = 999
+
+_TIMECODE = r"([0-9:;]+)"
+EVENT = re.compile(rf"\d+\s+\S+\s+\S+\s+\S.*?\s{_TIMECODE}\s+{_TIMECODE}\s+{_TIMECODE}\s+{_TIMECODE}")
+_FCM = re.compile(r"FCM:\s*(NON[- ])?DROP[- ]FRAME", re.IGNORECASE)
+_TITLE = re.compile(r"TITLE:", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of an edit list, stripped, with what is needed to understand a timecode in it."""
+
+    text: str
+    number: int
+    path: Path
+    drop_frame: bool
+
+    @property
+    def where(self) -> str:
+        """The line's place, for a sentence about it."""
+        return f"{self.path}, line {self.number}"
+
+    def frames_after(self, start: Timecode, timecode: str) -> int:
+        """Frames from the timeline's `start` to `timecode`, which may lie past midnight.
+
+        Raises:
+            MarkerError: no timecode of this timeline, or one before its start.
+        """
+        try:
+            found = Timecode.parse(timecode, start.rate, drop_frame=self.drop_frame or None)
+        except TimecodeError as error:
+            raise MarkerError(f"{self.where}: {error}") from error
+        if found.drop_frame != start.drop_frame:
+            mode = "drop-frame" if found.drop_frame else "non-drop"
+            raise MarkerError(
+                f"{self.where}: {timecode} is {mode} timecode, which the timeline's start {start} is not; "
+                "give the start as the edit list counts."
+            )
+        frames = found.frame - start.frame
+        if frames >= 0:
+            return frames
+        frames += start.frames_per_day
+        # A timeline may run past midnight; half a day of it is rather a wrong start.
+        if frames > start.frames_per_day // 2:
+            raise MarkerError(
+                f"{self.where}: {timecode} lies before the timeline's start {start}; give the start that the "
+                "timeline had when the markers were exported."
+            )
+        return frames
+
+
+def lines(path: Path) -> Iterator[Line]:
+    """Lines that say something, in order; the file's own frame code mode (FCM) is already understood.
+
+    Raises:
+        MarkerError: the file cannot be read, or is no edit list.
+    """
+    texts = [text.strip() for text in re.split(r"\r\n|\r|\n", read_text(path))]
+    if not any(_TITLE.match(text) or EVENT.fullmatch(text) for text in texts):
+        raise MarkerError(f"{path} is not an edit decision list: it has neither a title nor an event.")
+    drop_frame = False
+    for number, text in enumerate(texts, start=1):
+        mode = _FCM.match(text)
+        if mode is not None:
+            drop_frame = mode[1] is None
+        elif text and not _TITLE.match(text):
+            yield Line(text, number, path, drop_frame)
+
+
+def header(title: str, start: Timecode) -> str:
+    """The lines above the first event."""
+    mode = "DROP FRAME" if start.drop_frame else "NON-DROP FRAME"
+    return f"TITLE: {one_line(title)}\nFCM: {mode}\n\n"
+
+
+def event(
+    number: int, reel: str, source: tuple[Timecode, Timecode], record: tuple[Timecode, Timecode]
+) -> str:
+    """A video cut: source in and out, record in and out, the outs exclusive. No line end."""
+    times = " ".join(str(timecode) for timecode in (*source, *record))
+    return f"{number:03}  {reel:<8} V     C        {times}"
+
+
+def one_line(text: str, without: str = "") -> str:
+    """`text` with a space for its line breaks, control characters and the characters in `without`."""
+    parts = re.split(rf"[\x00-\x1f\x7f-\x9f\u2028\u2029{re.escape(without)}]+", text)
+    return " ".join(part.strip() for part in parts if part.strip())
+
+
+def rate_warning(start: Timecode) -> tuple[str, ...]:
+    """What to say of frame numbers that no edit list had in mind."""
+    if start.rate.nominal < 100:
+        return ()
+    return (
+        f"Edit lists have no agreed way to count {start.rate} frames a second ({start}); check the first and "
+        "the last marker in your editor.",
+    )

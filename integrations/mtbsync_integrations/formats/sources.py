@@ -1,0 +1,49 @@
+"""What the readers share: a file's text, and ids for markers that come without."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from hashlib import sha256
+from pathlib import Path
+
+from mtbsync_engine.errors import MarkerError
+
+
+def read_text(path: Path) -> str:
+    """The file's text, from UTF-8 with or without a byte order mark; line ends stay as they are.
+
+    Raises:
+        MarkerError: there is no such file, it is empty, or it is not UTF-8 text.
+    """
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise MarkerError(f"There is no file {path}; check the path to the markers.") from None
+    except OSError as error:
+        raise MarkerError(f"{path} cannot be read ({error.strerror}); check what it is.") from error
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise MarkerError(f"{path} is not UTF-8 text; save it again as UTF-8.") from None
+    if not text.strip():
+        raise MarkerError(f"{path} is empty; export the markers again.")
+    if "\0" in text:
+        raise MarkerError(f"{path} is not UTF-8 text; save it again as UTF-8.")
+    return text
+
+
+def stable_ids(names_and_times: Iterable[tuple[str, float]]) -> tuple[str, ...]:
+    """An id for each marker that follows from its name and time (seconds) alone.
+
+    So it survives another reading and another order of rows. Markers that share both are numbered.
+    """
+    seen: Counter[tuple[str, float]] = Counter()
+    ids = []
+    for key in names_and_times:
+        name, t_s = key
+        text = f"{name}\0{float(t_s)!r}\0{seen[key]}"
+        seen[key] += 1
+        # The letter keeps spreadsheets from reading digits and an e as a number.
+        ids.append("m" + sha256(text.encode()).hexdigest()[:12])
+    return tuple(ids)

@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+
+from mtbsync_engine.errors import MarkerError
+from mtbsync_engine.model import Marker, TransferredMarker
+from mtbsync_engine.timing import Rate, Timecode
+from mtbsync_integrations.formats import Export, cmx3600
+from mtbsync_integrations.timeline import build_timeline
+
+PAL = Rate(Fraction(25))
+FILM = Rate(Fraction(24))
+NTSC_30 = Rate(Fraction(30000, 1001))
+NTSC_60 = Rate(Fraction(60000, 1001))
+HOUR = Timecode.parse("01:00:00:00", PAL)
+SAMPLES = Path(__file__).parents[3] / "shared/data/nle/edl"
+
+
+def placed(name: str, t_new: float, **more: object) -> TransferredMarker:
+    marker = Marker(marker_id=f"id-{name}", name=name, t_s=t_new, **more)  # type: ignore[arg-type]
+    return TransferredMarker(marker, t_new, 0.9, 0.1, needs_review=False, duration_s=marker.duration_s)
+
+
+def export(
+    *markers: TransferredMarker, start: Timecode = HOUR, source: Timecode | None = None, reel: str = "001"
+) -> Export:
+    timeline = build_timeline(
+        markers, start, clip_name="GX010034.MP4", duration_s=60.0, source_start=source, reel=reel
+    )
+    return cmx3600.write(timeline)
+
+
+def test_an_edit_list_reads_exactly_like_this() -> None:
+    written = export(
+        placed("Gap jump", 1.56, colour="Red"),
+        placed("Rock garden", 4.0, colour="magenta"),
+        placed("", 5.0),
+        source=Timecode.parse("10:11:12:13", PAL),
+    )
+    assert written.files == (
+        (
+            ".edl",
+            "TITLE: GX010034.MP4\n"
+            "FCM: NON-DROP FRAME\n"
+            "\n"
+            "001  001      V     C        10:11:12:13 10:12:12:13 01:00:00:00 01:01:00:00\n"
+            "* FROM CLIP NAME:  GX010034.MP4\n"
+            "* LOC: 01:00:01:14 RED     Gap jump\n"
+            "* LOC: 01:00:04:00 MAGENTA Rock garden\n"
+            "* LOC: 01:00:05:00 RED\n",
+        ),
+    )
+    assert written.losses == ("Left out for every marker: id, confidence, expected error.",)
+
+
+def test_drop_frame_is_written_with_its_own_sign() -> None:
+    text = export(placed("A", 59.99), start=Timecode.parse("00:00:00;00", NTSC_30)).files[0][1]
+    assert "FCM: DROP FRAME\n" in text
+    assert " 00:00:00;00 00:00:59;28\n" in text
+
+
+def test_markers_may_share_a_frame() -> None:
+    text = export(placed("A", 1.0), placed("B", 1.0)).files[0][1]
+    assert text.endswith("* LOC: 01:00:01:00 RED     A\n* LOC: 01:00:01:00 RED     B\n")
+
+
+def test_all_that_goes_missing_is_said() -> None:
+    lost = TransferredMarker(Marker("l", "lost", 9.0), None, 0.0, None, True, "not seen")
+    written = export(
+        lost, placed("a\nb", 1.0, comment="brake"), placed("ride", 2.0, duration_s=3.0, colour="Sand")
+    )
+    assert written.losses == (
+        "Not placed: 'lost' (not seen).",
+        "Comments left out: 'a b'.",
+        "Lengths left out: 'ride'.",
+        "Left out for every marker: id, confidence, expected error.",
+        "Colour 'Sand' becomes yellow.",
+        "Names made fit for one line: 'a b'.",
+    )
+
+
+@pytest.mark.parametrize(
+    ("reel", "written"),
+    [("GX010034.MP4", "GX010034"), ("Größe 1", "Gr__e_1"), ("", "AX"), ("A-1_b.c", "A-1_b.c")],
+)
+def test_a_reel_keeps_eight_plain_characters_and_a_change_is_said(reel: str, written: str) -> None:
+    result = export(reel=reel)
+    assert f"\n001  {written:<8} V     C        " in result.files[0][1]
+    assert any(f"is written as {written}:" in loss for loss in result.losses) == (reel != written)
+
+
+def test_a_medium_at_another_rate_keeps_its_timecode_and_that_is_said() -> None:
+    written = export(
+        start=Timecode.parse("01:00:00:00", NTSC_30), source=Timecode.parse("10:11:12;30", NTSC_60)
+    )
+    assert " 10:11:12;15 10:12:12;15 01:00:00:00 " in written.files[0][1]
+    assert written.losses == (
+        "The clip's own timecode 10:11:12;30 counts 59.94 frames a second; "
+        "at 29.97 it is written as 10:11:12;15.",
+    )
+
+
+@pytest.mark.parametrize(("fps", "said"), [(60, False), (100, True), (240, True)])
+def test_rates_without_agreed_timecode_are_named(fps: int, said: bool) -> None:
+    losses = export(start=Timecode(0, Rate(Fraction(fps)))).losses
+    assert any(f"no agreed way to count {fps} frames" in loss for loss in losses) == said
+
+
+@pytest.mark.skipif(not SAMPLES.exists(), reason="the sample exports are not here")
+def test_the_locators_of_a_real_edit_list_are_read() -> None:
+    start = Timecode.parse("00:59:53:11", FILM)
+    markers = cmx3600.read(SAMPLES / "screening_example.edl", start)
+    assert [(m.name, str(start + round(m.t_s * 24)), m.colour) for m in markers] == [
+        ("ANIM FIX NEEDED", "01:00:01:14", "red"),
+        ("ANIM FIX NEEDED", "01:00:02:14", "pink"),
+        ("", "01:00:15:13", "green"),
+    ]
+
+
+@pytest.mark.skipif(not SAMPLES.exists(), reason="the sample exports are not here")
+@pytest.mark.parametrize(
+    "name", ["25fps", "avid_example", "nucoda_example", "premiere_example", "speed_effects_small"]
+)
+def test_a_real_edit_list_without_locators_holds_no_markers(name: str) -> None:
+    assert cmx3600.read(SAMPLES / f"{name}.edl", Timecode(0, PAL)) == ()
+
+
+def test_a_locator_whose_first_word_is_no_colour_has_none(tmp_path: Path) -> None:
+    path = tmp_path / "run.edl"
+    path.write_text(
+        "TITLE: t\n* LOC: 01:00:02:00 GATE open\n*LOC: 01:00:01:00\n* LOC: 01:00:03:00 Sky  high\n",
+        encoding="utf-8",
+    )
+    assert [(m.t_s, m.name, m.colour) for m in cmx3600.read(path, HOUR)] == [
+        (1.0, "", ""),
+        (2.0, "GATE open", ""),
+        (3.0, "high", "sky"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("name,t_ref\nA,1\n", "is not an edit decision list"),
+        ("TITLE: t\n* LOC: soon RED A\n", "line 2: 'soon' is not a timecode"),
+        ("TITLE: t\n\n* LOC: 00:00:01:00 RED A\n", "line 3: 00:00:01:00 lies before the timeline's start"),
+    ],
+)
+def test_a_bad_list_gets_one_sentence_that_says_where(tmp_path: Path, text: str, sentence: str) -> None:
+    path = tmp_path / "run.edl"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(MarkerError, match=sentence):
+        cmx3600.read(path, HOUR)
