@@ -21,6 +21,9 @@ from mtbsync_engine.timing import Rate, Timecode
 
 FloatArray = NDArray[np.float64]
 
+# Rounding in the inverse never takes the edge of a supported stretch out of it.
+_EDGE_S = 1e-9
+
 
 def _frozen(values: ArrayLike) -> FloatArray:
     array = np.array(values, dtype=np.float64)
@@ -203,9 +206,8 @@ class TimeMap:
         """The exact inverse of `to_ref`: t_new at each `t_ref`; nan outside the support."""
         wanted = np.asarray(t_ref, dtype=np.float64)
         starts, ends = np.array(self.support).T
-        first, last = self._forward(starts), self._forward(ends)
+        first, last = self._forward(starts) - _EDGE_S, self._forward(ends) + _EDGE_S
         k = np.maximum(np.searchsorted(first, wanted, side="right") - 1, 0)
-        # Asked of t_ref rather than of t_new, so that rounding never takes an edge out of its stretch.
         supported = (first[k] <= wanted) & (wanted <= last[k])
         return np.where(supported, np.clip(self._solve(wanted), starts[k], ends[k]), np.nan)
 
@@ -236,20 +238,19 @@ class TimeMap:
         wanted = np.asarray(t_ref, dtype=np.float64)
         t = self.to_new(wanted)
         off = n_se * np.interp(t, self.t_new, self.se_s)
-        low, high = (self._solve(np.clip(wanted + o, self.t_ref[0], self.t_ref[-1])) for o in (-off, off))
+        low, high = self._solve(wanted - off), self._solve(wanted + off)
         floor = off / np.maximum(self.slope(t), 1.0)
         return np.maximum(np.maximum(t - low, high - t), floor)
 
     def _solve(self, t_ref: FloatArray) -> FloatArray:
-        """Bisection inside the knot interval that holds each `t_ref`; nan beyond the end knots."""
+        """Bisection inside the knot interval that holds each `t_ref`; the end knots stand for all beyond."""
         k = np.clip(np.searchsorted(self.t_ref, t_ref, side="right") - 1, 0, self.t_ref.size - 2)
         low, high = self.t_new[k], self.t_new[k + 1]
         for _ in range(64):
             middle = 0.5 * (low + high)
             below = self._forward(middle) < t_ref
             low, high = np.where(below, middle, low), np.where(below, high, middle)
-        inside = (t_ref >= self.t_ref[0]) & (t_ref <= self.t_ref[-1])
-        return np.where(inside, 0.5 * (low + high), np.nan)
+        return 0.5 * (low + high)
 
 
 @dataclass(frozen=True, eq=False)
@@ -322,13 +323,14 @@ class Matching:
 class Alignment:
     """Where the new run lies on the reference: the map and the evidence it was laid through.
 
-    `residual_s` (K,) is t_ref of each pair less the map's.
+    `residual_s` (K,) is t_ref of each pair less the map's; pairs within `inlier_thresh_s` count for it.
     """
 
     model: Model
     time_map: TimeMap
     matching: Matching
     residual_s: FloatArray
+    inlier_thresh_s: float
 
     @property
     def coverage(self) -> float:

@@ -1,0 +1,32 @@
+"""All commands, in the order in which they are used."""
+
+from __future__ import annotations
+
+import typer
+
+from mtbsync_daemon.cli import align, deliver, measure
+
+app = typer.Typer(
+    name="mtbsync",
+    help="Carries an editor's markers from one reference run of a trail to every later run.",
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+
+app.command("sync")(align.sync)
+app.command("batch")(align.batch)
+app.command("index")(align.index)
+app.command("warp")(align.warp)
+app.command("transfer")(deliver.transfer)
+app.command("transfer-markers", help="The same as transfer.")(deliver.transfer)
+export = typer.Typer(help="Write the markers as an EDL or a CSV.")
+export.command("edl")(deliver.export_edl)
+export.command("csv")(deliver.export_csv)
+app.add_typer(export, name="export")
+app.command("export-markers")(deliver.export_markers)
+app.command("plot")(measure.plot)
+app.command("viewer")(measure.viewer)
+app.command("evaluate")(measure.evaluate)
+app.command("version")(measure.version)

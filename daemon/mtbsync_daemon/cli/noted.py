@@ -1,0 +1,45 @@
+"""What `sync` noted of the two runs in timewarp.json, for commands that see its files only."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from mtbsync_engine.errors import ArtifactError, TimecodeError
+from mtbsync_engine.timing import Rate, Timecode
+
+
+@dataclass(frozen=True)
+class NotedRun:
+    """One of the two: the first of its files, its rate, its length and its own timecode at its start."""
+
+    path: Path
+    rate: Rate
+    duration_s: float
+    start_timecode: Timecode | None
+
+
+def noted_run(timewarp_json: Path, which: str) -> NotedRun | None:
+    """The run called `which`, "new" or "reference"; None where there is no file, or it tells nothing of it.
+
+    Raises:
+        ArtifactError: the file is damaged.
+    """
+    try:
+        run = json.loads(timewarp_json.read_text(encoding="utf-8")).get(which)
+        if run is None:
+            return None
+        rate, start = Rate.parse(run["rate"]), run["start_timecode"]
+        return NotedRun(
+            path=Path(run["files"][0]),
+            rate=rate,
+            duration_s=float(run["duration_s"]),
+            start_timecode=None if start is None else Timecode.parse(start, rate),
+        )
+    except FileNotFoundError:
+        return None
+    except (OSError, AttributeError, IndexError, KeyError, TypeError, ValueError, TimecodeError) as error:
+        raise ArtifactError(
+            f"{timewarp_json} is damaged; run `mtbsync sync` again, or move the markers elsewhere."
+        ) from error

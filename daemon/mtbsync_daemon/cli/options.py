@@ -1,0 +1,55 @@
+"""Options that several commands share, each declared once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object, for programs.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but warnings and errors.")]
+
+Fps = Annotated[float, typer.Option("--fps", min=0.1, max=60, help="Pictures looked at a second.")]
+NFeatures = Annotated[
+    int, typer.Option("--n-features", min=50, max=20_000, help="Key points kept in a picture.")
+]
+NoClahe = Annotated[bool, typer.Option("--no-clahe", help="Do not equalise contrast locally.")]
+Fast = Annotated[bool, typer.Option("--fast", help="Key frames up to a second apart will do.")]
+NoProxy = Annotated[bool, typer.Option("--no-proxy", help="Leave the camera's low-resolution file aside.")]
+Threads = Annotated[
+    int | None, typer.Option("--threads", min=1, max=256, help="Threads at most.", show_default="all cores")
+]
+NoGpu = Annotated[bool, typer.Option("--no-gpu", help="Accepted for old scripts; no GPU is used.")]
+
+StartTc = Annotated[str, typer.Option("--start-tc", help="Timecode at which the timeline starts.")]
+DropFrame = Annotated[
+    bool | None,
+    typer.Option(
+        "--drop-frame/--non-drop-frame",
+        help="Drop-frame timecode or not.",
+        show_default="as --start-tc is written",
+    ),
+]
+Reel = Annotated[str, typer.Option("--reel", help="Reel name, at most 8 characters.")]
+ReviewThreshold = Annotated[
+    float,
+    typer.Option("--review-threshold", min=0.0, max=1.0, help="Markers with less confidence need review."),
+]
+MarkersFps = Annotated[
+    str | None,
+    typer.Option(
+        "--markers-fps",
+        help="Frame rate of timecodes in the marker file.",
+        show_default="the reference's",
+    ),
+]
+MarkersStartTc = Annotated[
+    str | None,
+    typer.Option(
+        "--markers-start-tc",
+        help="Timecode of the reference's first picture in the marker file.",
+        show_default="00:00:00:00",
+    ),
+]
+OutFile = Annotated[Path, typer.Option("--out", "-o", help="File to write.")]

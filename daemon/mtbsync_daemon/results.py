@@ -1,0 +1,10 @@
+"""What the files in a sync's output folder are called."""
+
+from __future__ import annotations
+
+REF_INDEX, NEW_INDEX = "ref_index.npz", "new_index.npz"
+PAIRS_RAW, PAIRS = "pairs_raw.csv", "pairs.csv"
+LIKENESS, MARKERS = "likeness.npz", "new_markers.csv"
+WARP, PERF, TIMEWARP = "warp.npz", "perf.json", "timewarp.json"
+# The last says that everything else is there.
+ALL = (REF_INDEX, NEW_INDEX, PAIRS_RAW, PAIRS, LIKENESS, MARKERS, WARP, PERF, TIMEWARP)

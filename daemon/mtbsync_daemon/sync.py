@@ -1,0 +1,250 @@
+"""One new run against one reference: every stage, and the files each leaves for the next command."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from mtbsync_daemon.perf import Perf
+from mtbsync_daemon.results import (
+    ALL,
+    LIKENESS,
+    MARKERS,
+    NEW_INDEX,
+    PAIRS,
+    PAIRS_RAW,
+    PERF,
+    REF_INDEX,
+    TIMEWARP,
+    WARP,
+)
+from mtbsync_engine.align.fit import FitParams
+from mtbsync_engine.align.match import match
+from mtbsync_engine.align.refine import RefineParams
+from mtbsync_engine.artifacts import (
+    FORMAT_VERSION,
+    TimeWarp,
+    save_likeness,
+    save_pairs,
+    save_pairs_raw,
+    save_timewarp_json,
+    save_warp,
+    timewarp_document,
+)
+from mtbsync_engine.errors import ArtifactError, InputError
+from mtbsync_engine.files import check_output, replacing_all, write_text
+from mtbsync_engine.index.build import build_index
+from mtbsync_engine.index.local import limit_threads
+from mtbsync_engine.index.store import STAGE_VERSION as INDEX_VERSION
+from mtbsync_engine.index.store import load_index, save_index
+from mtbsync_engine.judge import Gates, Judged
+from mtbsync_engine.markers import REVIEW_THRESHOLD, transfer
+from mtbsync_engine.media import probe
+from mtbsync_engine.model import (
+    Decision,
+    Index,
+    IndexParams,
+    Marker,
+    Matching,
+    Recording,
+    Track,
+    TransferredMarker,
+)
+from mtbsync_engine.pipeline import fit_and_judge, kept_index
+from mtbsync_engine.telemetry.gpx import read_gpx
+from mtbsync_integrations.formats import marker_csv
+
+# Shows how much of a total is done, under a label, while the block runs; of None it only shows that it runs.
+Progress = Callable[[str, float | None], AbstractContextManager[Callable[[float], None]]]
+
+
+@dataclass(frozen=True)
+class SyncRequest:
+    """What to line up, how, and where to.
+
+    `index` is the reference's index where one was made before; else one is made and kept in `out`.
+    `marker_file` is where `markers` came from. `fit` None stops once the pairs are found.
+    """
+
+    reference: Path
+    new: Path
+    out: Path
+    pairs_name: str = PAIRS
+    index: Path | None = None
+    ref_gpx: Path | None = None
+    new_gpx: Path | None = None
+    ref_gpx_offset_s: float = 0.0
+    new_gpx_offset_s: float = 0.0
+    markers: tuple[Marker, ...] = ()
+    marker_file: Path | None = None
+    index_params: IndexParams = field(default_factory=IndexParams)
+    refine: RefineParams | None = field(default_factory=RefineParams)
+    fit: FitParams | None = field(default_factory=FitParams)
+    gates: Gates = field(default_factory=Gates)
+    review_threshold: float = REVIEW_THRESHOLD
+    use_proxy: bool = True
+    n_threads: int | None = None
+
+    @property
+    def file_names(self) -> list[str]:
+        """What may be written to `out`, in order."""
+        names = [self.pairs_name if name == PAIRS else name for name in ALL]
+        return names if self.index is None else names[1:]
+
+
+@dataclass(frozen=True, eq=False)
+class SyncResult:
+    """What came of it. `judged` is None when no map was asked for."""
+
+    matching: Matching
+    judged: Judged | None
+    markers: tuple[TransferredMarker, ...]
+    document: dict[str, Any]
+    perf: dict[str, Any]
+
+
+def sync(request: SyncRequest, progress: Progress) -> SyncResult:
+    """Run every stage. Results are written together, at the end or not at all.
+
+    Raises:
+        MtbsyncError: of any kind, with a sentence for a person.
+    """
+    perf = Perf()
+    _check_outputs(request)
+    if request.n_threads is not None:
+        limit_threads(request.n_threads)
+    new_recording = probe(request.new, use_proxy=request.use_proxy)
+    ref_recording = probe(request.reference, use_proxy=request.use_proxy)
+    track_new = _track(request.new_gpx, new_recording, request.new_gpx_offset_s)
+    track_ref = _track(request.ref_gpx, ref_recording, request.ref_gpx_offset_s)
+    if request.index is not None:
+        ref = _made_before(request.index, ref_recording, request.index_params)
+    else:
+        ref = _index("index_reference", ref_recording, request.out / REF_INDEX, request, perf, progress)
+    new = _index("index_new", new_recording, request.out / NEW_INDEX, request, perf, progress)
+    with perf.stage("match"), progress("Lining the two runs up", None):
+        matching, likeness = match(new, ref, request.refine, track_new=track_new, track_ref=track_ref)
+    judged: Judged | None = None
+    markers: tuple[TransferredMarker, ...] = ()
+    if request.fit is not None:
+        with perf.stage("warp"):
+            judged = fit_and_judge(matching, request.fit, request.gates)
+        with perf.stage("markers"):
+            time_map, decision = judged.alignment.time_map, judged.verdict.decision
+            threshold = request.review_threshold
+            markers = transfer(request.markers, time_map, decision, review_threshold=threshold)
+    about = _about(request, new_recording, ref_recording, markers)
+    with replacing_all(request.out, request.file_names) as folder:
+        with perf.stage("write"):
+            if request.index is None:
+                save_index(ref, folder / REF_INDEX)
+            save_index(new, folder / NEW_INDEX)
+            save_pairs_raw(matching.pairs, folder / PAIRS_RAW)
+            save_pairs(matching, folder / request.pairs_name)
+            save_likeness(likeness, folder / LIKENESS)
+            if judged is not None:
+                if markers and judged.verdict.decision is not Decision.REJECT:
+                    write_text(folder / MARKERS, marker_csv.write_transferred(markers))
+                save_warp(TimeWarp.of(judged), folder / WARP)
+                save_timewarp_json(judged, about, folder / TIMEWARP)
+        write_text(folder / PERF, json.dumps(perf.document(), indent=2) + "\n")
+    document = about if judged is None else timewarp_document(judged, about)
+    return SyncResult(matching, judged, markers, document, perf.document())
+
+
+def request_key(request: SyncRequest, new: Recording, reference: Recording) -> str:
+    """A hash of everything the result follows from: contents and parameters, never names or places."""
+    tracks = [path.read_bytes().hex() if path else None for path in (request.new_gpx, request.ref_gpx)]
+    everything = {
+        "stage_version": (INDEX_VERSION, FORMAT_VERSION),
+        "contents": (new.fingerprint, reference.fingerprint, tracks),
+        "offsets": (request.new_gpx_offset_s, request.ref_gpx_offset_s),
+        "markers": [asdict(marker) for marker in request.markers],
+        "index": asdict(request.index_params),
+        "refine": request.refine and asdict(request.refine),
+        "fit": request.fit and asdict(request.fit),
+        "gates": asdict(request.gates),
+        "review_threshold": request.review_threshold,
+        "proxies": (new.uses_proxy, reference.uses_proxy),
+    }
+    return hashlib.blake2b(json.dumps(everything).encode(), digest_size=16).hexdigest()
+
+
+def _track(path: Path | None, recording: Recording, offset_s: float) -> Track | None:
+    if path is None:
+        return None
+    return read_gpx(path, video_start_utc=recording.created_utc, offset_s=offset_s)
+
+
+def _check_outputs(request: SyncRequest) -> None:
+    if request.pairs_name in ALL and request.pairs_name != PAIRS:
+        raise InputError(
+            f"{request.pairs_name} is what another result is called; choose another name for the pairs."
+        )
+    inputs = (
+        request.reference,
+        request.new,
+        request.index,
+        request.ref_gpx,
+        request.new_gpx,
+        request.marker_file,
+    )
+    for name in request.file_names:
+        check_output(request.out / name, inputs)
+
+
+def _made_before(path: Path, recording: Recording, wanted: IndexParams) -> Index:
+    index = load_index(path)
+    if index.fingerprint != recording.fingerprint:
+        raise ArtifactError(f"{path} is the index of another video than {recording.path}; make it again.")
+    # How often pictures were taken may differ from run to run; how they were described may not.
+    if replace(index.params, fps=wanted.fps, fast=wanted.fast) != wanted:
+        raise ArtifactError(
+            f"{path} was made with another --n-features or --no-clahe than this sync is to use; "
+            "give both commands the same."
+        )
+    return index
+
+
+def _index(
+    stage: str, recording: Recording, path: Path, request: SyncRequest, perf: Perf, progress: Progress
+) -> Index:
+    kept = kept_index(path, recording, request.index_params)
+    if kept is not None:
+        return kept
+    with perf.stage(stage), progress(f"Looking at {recording.path.name}", recording.duration_s) as done:
+        index = build_index(recording, request.index_params, n_threads=request.n_threads, on_picture=done)
+    perf.n_pictures[stage] = index.t_s.size
+    return index
+
+
+def _about(
+    request: SyncRequest, new: Recording, reference: Recording, markers: Sequence[TransferredMarker]
+) -> dict[str, Any]:
+    return {
+        "key": request_key(request, new, reference),
+        "markers": {
+            "n": len(markers),
+            "placed": sum(m.t_new is not None for m in markers),
+            "review": sum(m.needs_review for m in markers if m.t_new is not None),
+        },
+        "new": _recording_document(new),
+        "reference": _recording_document(reference),
+    }
+
+
+def _recording_document(recording: Recording) -> dict[str, Any]:
+    timecode = recording.start_timecode
+    return {
+        "files": [str(chapter.path.absolute()) for chapter in recording.chapters],
+        "fingerprint": recording.fingerprint,
+        "rate": str(recording.rate.fps),
+        "duration_s": recording.duration_s,
+        "start_timecode": timecode and str(timecode),
+        "uses_proxy": recording.uses_proxy,
+    }

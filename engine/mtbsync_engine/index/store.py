@@ -1,0 +1,79 @@
+"""An index on disk: one .npz, readable by numpy alone."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import zipfile
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mtbsync_engine.errors import ArtifactError
+from mtbsync_engine.files import replacing
+from mtbsync_engine.model import Index, IndexParams
+
+# Raised whenever the same pictures would be described otherwise; older files are then made anew.
+STAGE_VERSION = 1
+_ARRAYS = ("t_s", "appearance", "points", "descriptors", "first_point")
+
+
+def save_index(index: Index, path: Path) -> None:
+    """Write `index`; an older file under that name is replaced whole.
+
+    Raises:
+        OutputError: it could not be written.
+    """
+    about = {
+        "stage_version": STAGE_VERSION,
+        "params": dataclasses.asdict(index.params),
+        "fingerprint": index.fingerprint,
+        "duration_s": index.duration_s,
+    }
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        np.savez(file, about=json.dumps(about), **{name: getattr(index, name) for name in _ARRAYS})
+
+
+def load_index(path: Path) -> Index:
+    """Read an index that `save_index` wrote.
+
+    Raises:
+        ArtifactError: the file is missing, is no index, or another version of mtbsync wrote it.
+    """
+    try:
+        stored = read_arrays(path)
+        about = json.loads(str(stored["about"]))
+        if about["stage_version"] != STAGE_VERSION:
+            raise ArtifactError(
+                f"{path} was made by another version of mtbsync; make it again with `mtbsync index`."
+            )
+        return Index(
+            params=IndexParams(**about["params"]),
+            fingerprint=about["fingerprint"],
+            duration_s=about["duration_s"],
+            **{name: stored[name] for name in _ARRAYS},
+        )
+    except FileNotFoundError:
+        raise ArtifactError(f"There is no index at {path}; make one with `mtbsync index`.") from None
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise ArtifactError(
+            f"{path} is not an index that mtbsync wrote; make it again with `mtbsync index`."
+        ) from error
+
+
+def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
+    """All arrays of the .npz at `path`.
+
+    Raises:
+        OSError: it cannot be opened.
+        ValueError: it is no .npz, or damaged.
+    """
+    try:
+        # Opened here, as numpy leaves a file that is no archive open.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+            return {name: stored[name] for name in stored.files}
+    except (EOFError, RuntimeError, TypeError, zipfile.BadZipFile, zlib.error) as error:
+        raise ValueError(f"{path} is no .npz: {error}") from error

@@ -1,0 +1,161 @@
+"""Whether an alignment may be used unasked, and why not."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from mtbsync_engine.align.fit import drift_ppm
+from mtbsync_engine.align.match import CHANCE_MARGIN
+from mtbsync_engine.model import Alignment, Decision, GpsUse, Model, Verdict
+
+_REVIEW_MARGIN = 0.5
+_MIN_SUPPORT_S = 2.0
+_REVIEW_COVERAGE = 0.25
+_REVIEW_ERROR_S = 0.5
+# With less than this share verified by key points, nothing vouches for the stated errors.
+_REVIEW_VERIFIED = 0.1
+# How far a normal error strays in nine cases of ten, in standard errors.
+NINE_IN_TEN = 1.645
+
+
+@dataclass(frozen=True)
+class Gates:
+    """What an alignment must reach to be used at all.
+
+    `min_inlier_frac`: share of sightings within `Alignment.inlier_thresh_s` of the map. `max_p90_s`:
+    residual that nine in ten sightings stay below. `max_ppm`: drift of an affine map; None lets any pass, as
+    two rides hardly ever keep one pace, and a curve has no single drift.
+    """
+
+    min_inlier_frac: float = 0.25
+    max_p90_s: float | None = None
+    max_ppm: float | None = None
+
+
+STRICT_GATES = Gates(min_inlier_frac=0.50, max_p90_s=1.0, max_ppm=500.0)
+
+
+@dataclass(frozen=True)
+class Quality:
+    """An alignment in numbers. Residuals are those of the sightings against the map, in seconds of t_ref."""
+
+    inlier_frac: float
+    verified_frac: float
+    mae_s: float
+    p50_s: float
+    p90_s: float
+    p95_s: float
+    ppm: float
+    coverage: float
+    margin: float
+    median_error_s: float
+
+
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """An alignment with its numbers and what was decided of it."""
+
+    alignment: Alignment
+    quality: Quality
+    verdict: Verdict
+
+
+def measure(alignment: Alignment) -> Quality:
+    """The numbers that `judge` goes by."""
+    off = np.abs(alignment.residual_s)
+    p50, p90, p95 = np.percentile(off, [50, 90, 95])
+    return Quality(
+        inlier_frac=float((off <= alignment.inlier_thresh_s).mean()),
+        verified_frac=float((alignment.matching.pairs.n_inliers > 0).mean()),
+        mae_s=float(off.mean()),
+        p50_s=float(p50),
+        p90_s=float(p90),
+        p95_s=float(p95),
+        ppm=drift_ppm(alignment.time_map),
+        coverage=alignment.coverage,
+        margin=alignment.matching.margin,
+        median_error_s=NINE_IN_TEN * float(np.median(alignment.time_map.se_s)),
+    )
+
+
+def judge(alignment: Alignment, quality: Quality, gates: Gates) -> Verdict:
+    """Accept, show to a person first, or reject; with every reason, those for rejecting first."""
+    reject = _reasons_to_reject(alignment, quality, gates)
+    review = _reasons_to_review(alignment, quality)
+    if reject:
+        return Verdict(Decision.REJECT, (*reject, *review))
+    if review:
+        return Verdict(Decision.REVIEW, tuple(review))
+    return Verdict(Decision.ACCEPT, (_praise(quality),))
+
+
+def _reasons_to_reject(alignment: Alignment, quality: Quality, gates: Gates) -> list[str]:
+    reasons = []
+    if alignment.matching.margin < CHANCE_MARGIN and alignment.matching.gps is not GpsUse.ALONE:
+        reasons.append(
+            "What the new run shows lines up with the reference no better than chance "
+            f"(margin {alignment.matching.margin:.2f}, {CHANCE_MARGIN} is needed); is it the same trail?"
+        )
+    elif alignment.matching.margin < _REVIEW_MARGIN and alignment.matching.gps is GpsUse.CONTRADICTS:
+        reasons.append("The pictures match only weakly, and GPS says the two runs were in different places.")
+    supported_s = sum(end - start for start, end in alignment.time_map.support)
+    if supported_s < _MIN_SUPPORT_S:
+        reasons.append(f"The two runs have only {supported_s:.1f} s in common.")
+    if quality.inlier_frac < gates.min_inlier_frac:
+        hint = (
+            "; leave out --model affine to follow a changing pace" if alignment.model is Model.AFFINE else ""
+        )
+        reasons.append(
+            f"Only {quality.inlier_frac:.0%} of the matching moments agree with the map, "
+            f"and {gates.min_inlier_frac:.0%} are asked for{hint}."
+        )
+    if gates.max_p90_s is not None and quality.p90_s > gates.max_p90_s:
+        reasons.append(
+            f"One in ten matching moments is {quality.p90_s:.2f} s or more off the map, "
+            f"and {gates.max_p90_s:g} s is the limit."
+        )
+    if gates.max_ppm is not None and alignment.model is Model.AFFINE and abs(quality.ppm) > gates.max_ppm:
+        reasons.append(
+            f"The clocks drift by {quality.ppm:+.0f} ppm, and {gates.max_ppm:g} is the limit; "
+            "two rides of a trail need the curve (leave out --model affine)."
+        )
+    return reasons
+
+
+def _reasons_to_review(alignment: Alignment, quality: Quality) -> list[str]:
+    reasons = []
+    margin, gps = alignment.matching.margin, alignment.matching.gps
+    if math.isnan(margin):
+        reasons.append(
+            "These pairs do not say how close any other way to line the runs up comes; `mtbsync sync` does."
+        )
+    elif gps is GpsUse.ALONE:
+        reasons.append("The pictures match no better than chance, so the markers go by GPS alone.")
+    else:
+        if margin < _REVIEW_MARGIN:
+            reasons.append(f"Another way to line the runs up comes close (margin {margin:.2f}).")
+        if quality.verified_frac < _REVIEW_VERIFIED:
+            reasons.append(
+                f"Only {quality.verified_frac:.0%} of the pictures could be verified by their details; the "
+                "others match as a whole, and markers may be off by more than stated."
+            )
+    if gps is GpsUse.CONTRADICTS:
+        reasons.append(
+            "GPS says the two runs were in different places "
+            f"({alignment.matching.gps_separation_m:.0f} m apart); does each track belong to its video?"
+        )
+    if alignment.coverage < _REVIEW_COVERAGE:
+        reasons.append(f"Only {alignment.coverage:.0%} of the new run shows the reference's trail.")
+    if quality.median_error_s > _REVIEW_ERROR_S:
+        reasons.append(f"Markers may be off by {quality.median_error_s:.1f} s.")
+    return reasons
+
+
+def _praise(quality: Quality) -> str:
+    return (
+        f"{quality.coverage:.0%} of the new run lines up with the reference, nothing else comes close "
+        f"(margin {quality.margin:.2f}), and markers are expected within {quality.median_error_s:.2f} s."
+    )
