@@ -127,8 +127,10 @@ def sync(request: SyncRequest, progress: Progress) -> SyncResult:
     else:
         ref = _index("index_reference", ref_recording, request.out / REF_INDEX, request, perf, progress)
     new = _index("index_new", new_recording, request.out / NEW_INDEX, request, perf, progress)
-    with perf.stage("match"), progress("Lining the two runs up", None):
-        matching, likeness = match(new, ref, request.refine, track_new=track_new, track_ref=track_ref)
+    with perf.stage("match"), progress("Lining the two runs up", new.duration_s) as done:
+        matching, likeness = match(
+            new, ref, request.refine, track_new=track_new, track_ref=track_ref, on_picture=done
+        )
     judged: Judged | None = None
     markers: tuple[TransferredMarker, ...] = ()
     if request.fit is not None:

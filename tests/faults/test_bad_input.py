@@ -724,7 +724,8 @@ def test_ctrl_c_removes_what_was_not_finished(rides: Rides, tmp_path: Path) -> N
 
 
 @posix_only
-def test_ctrl_c_ends_a_batch_with_all_its_processes(rides: Rides, tmp_path: Path) -> None:
+@pytest.mark.parametrize("wait_s", [0.0, 1.0], ids=["as they begin", "as they work"])
+def test_ctrl_c_ends_a_batch_with_all_its_processes(rides: Rides, tmp_path: Path, wait_s: float) -> None:
     runs = tmp_path / "runs"
     runs.mkdir()
     for name in ("a.mp4", "b.mp4", "c.mp4"):
@@ -735,7 +736,7 @@ def test_ctrl_c_ends_a_batch_with_all_its_processes(rides: Rides, tmp_path: Path
     while not [c for c in parent.children() if "spawn_main" in " ".join(c.cmdline())]:
         time.sleep(0.02)
     children = parent.children(recursive=True)
-    time.sleep(1.0)
+    time.sleep(wait_s)
     assert running.end(signal.SIGINT) == 130
     assert running.process.stdout is not None
     running.process.stdout.close()

@@ -40,6 +40,10 @@ def plot(
 
     console = Console(as_json=as_json, quiet=quiet)
     markers = folder / names.MARKERS
+    if not (folder / names.TIMEWARP).exists():
+        raise InputError(
+            f"There is no {names.TIMEWARP} in {folder}; name the folder that `mtbsync sync` wrote to."
+        )
     path = out or folder / "sync.png"
     check_output(path, (folder / name for name in names.ALL))
     write_picture(

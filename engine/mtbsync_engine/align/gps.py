@@ -41,7 +41,7 @@ _GATE_M = 40.0
 _WORST_ACCURACY_M = 20.0
 _LEAST_LENGTH_M = 30.0
 _SAME_PLACE_OVERLAP = 0.3
-_SAME_PLACE_M = 25.0
+_SAME_PLACE_M = 250.0
 
 _STANDING_MPS = 0.7
 _STANDING_S = 3.0
@@ -430,7 +430,7 @@ def _abreast(line: _Line, s_m: FloatArray, place: Plane) -> BoolArray:
     the line cuts across a gap. (K,)"""
     apart = (place - line.place(s_m)) * line.heading(s_m, _LINE_STEP_M).conj()
     beside: BoolArray = np.abs(apart.real) <= np.maximum(_ABREAST_M, np.abs(apart.imag) / 2)
-    return beside
+    return beside & (s_m > 0) & (s_m < line.length_m)
 
 
 def _offset(

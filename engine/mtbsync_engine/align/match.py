@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -30,10 +32,12 @@ def match(
     *,
     track_new: Track | None = None,
     track_ref: Track | None = None,
+    on_picture: Callable[[float], None] = lambda t_new_s: None,
 ) -> tuple[Matching, LikenessImage]:
     """Find what the two runs have in common, and the picture of their likeness.
 
-    `params` None leaves out the comparison of key points.
+    `params` None leaves out the comparison of key points. `on_picture` is called with each picture's t_new
+    in seconds, for progress.
 
     Raises:
         AlignmentError: the indexes were not made alike.
@@ -58,7 +62,7 @@ def match(
     else:
         # A path that chance explains is kept whole, so that a person sees what was rejected.
         path = path if margin >= CHANCE_MARGIN else whole
-        pairs = refine(path, seen, new, ref, params)
+        pairs = refine(path, seen, new, ref, params, on_picture=on_picture)
         stretches = _stretches_of_path(path, new, ref)
     matching = Matching(
         pairs=pairs,

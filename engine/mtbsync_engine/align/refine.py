@@ -7,6 +7,7 @@ line through their scales finds it to a fraction of a frame.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
@@ -57,12 +58,19 @@ class _View:
 
 
 def refine(
-    path: Path, z: NDArray[np.float32], new: Index, ref: Index, params: RefineParams | None
+    path: Path,
+    z: NDArray[np.float32],
+    new: Index,
+    ref: Index,
+    params: RefineParams | None,
+    *,
+    on_picture: Callable[[float], None] = lambda t_new_s: None,
 ) -> MatchedPairs:
     """The moment of the reference that each new picture on the path shows.
 
     Pictures whose key points can be verified are timed by the change of scale; the others by where
-    their likeness `z` (N, M) peaks, with a larger error. `params` None leaves all to likeness.
+    their likeness `z` (N, M) peaks, with a larger error. `params` None leaves all to likeness. `on_picture`
+    is called with each picture's t_new in seconds, for progress.
     """
     whole = _by_likeness(path, z, new, ref)
     if params is None:
@@ -71,6 +79,7 @@ def refine(
     matcher = cv2.BFMatcher(cv2.NORM_HAMMING)
     t_ref_s, se_s, n_inliers = whole.t_ref.copy(), whole.se_s.copy(), whole.n_inliers.copy()
     for k, (j, i) in enumerate(zip(path.new, path.ref, strict=True)):
+        on_picture(float(new.t_s[j]))
         near = np.flatnonzero(np.abs(ref.t_s - ref.t_s[i]) <= params.window_s)
         views = [v for v in (_compare(matcher, new, int(j), ref, int(m), params) for m in near) if v]
         timed = _same_scale(views, ref.spacing_s)
