@@ -104,8 +104,8 @@ def load_pairs(path: Path) -> Matching:
     se_s = columns.get("se_s", _error_of(columns["confidence"]))
     n_inliers = columns.get("n_inliers", np.zeros_like(t_new)).astype(np.int64)
     stretch = columns.get("stretch")
-    if t_new.size == 0 or (np.diff(t_new) <= 0).any():
-        raise ArtifactError(f"{path} must hold pairs, with t_new rising from row to row.")
+    if t_new.size == 0 or (np.diff(t_new) <= 0).any() or min(t_new[0], t_ref.min()) < 0:
+        raise ArtifactError(f"{path} must hold pairs of times from 0 up, with t_new rising from row to row.")
     if (columns["confidence"] < 0).any() or (columns["confidence"] > 1).any() or (se_s <= 0).any():
         raise ArtifactError(f"In {path} confidence lies between 0 and 1, and errors above 0.")
     spacing_s = float(np.median(np.diff(t_new))) if t_new.size > 1 else 0.0
@@ -139,7 +139,10 @@ def _load_columns(
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file)
-            wanted = [*needed, *(c for c in optional if c in (reader.fieldnames or ()))]
+            found = reader.fieldnames or ()
+            if not set(needed) <= set(found):
+                raise KeyError(needed)
+            wanted = [*needed, *(column for column in optional if column in found)]
             rows = [[float(row[column]) for column in wanted] for row in reader]
         if not np.isfinite(rows).all():
             raise ValueError("not finite")

@@ -4,25 +4,12 @@ from __future__ import annotations
 
 import os
 import tempfile
-import zipfile
-import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from mtbsync_engine.errors import OutputError
 
-# All that numpy raises for a .npz that is missing, damaged or none.
-UNREADABLE_NPZ = (
-    OSError,
-    EOFError,
-    KeyError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-    zipfile.BadZipFile,
-    zlib.error,
-)
 # mtbsync writes none of these, so a name that ends in one is a mistake that could cost a ride.
 _VIDEO = {".mp4", ".mov", ".m4v", ".mkv", ".avi", ".mts", ".m2ts", ".ts", ".webm", ".360", ".insv"}
 _RECORDED = _VIDEO | {".lrv", ".lrf", ".gpx", ".fit"}
@@ -36,11 +23,11 @@ def replacing(path: Path) -> Iterator[Path]:
     that are missing are made, and removed again where the block fails.
 
     Raises:
-        OutputError: `path` is named like a recording, its folder cannot be made or written, or the disk is
-            full.
+        OutputError: `path` is a folder or a device, or named like a recording; its folder cannot be made or
+            written; the disk is full.
     """
-    _check_name(path)
     try:
+        _check_name(path)
         with _folder(path.parent):
             handle, name = tempfile.mkstemp(
                 prefix=f".{path.stem}.", suffix=f".tmp{path.suffix}", dir=path.parent
@@ -103,10 +90,10 @@ def check_output(path: Path, inputs: Iterable[Path | None] = ()) -> None:
     """Find out before long work whether the file `path` can be written, in a folder that need not exist yet.
 
     Raises:
-        OutputError: it is one of the `inputs`, a folder, named like a recording, or cannot be written.
+        OutputError: as `replacing`, or it is one of the `inputs`.
     """
-    _check_name(path)
     try:
+        _check_name(path)
         if path.is_dir():
             raise OutputError(f"{path} is a folder; name a file in it with --out.")
         if path.exists() and any(i.exists() and i.samefile(path) for i in inputs if i is not None):
@@ -131,6 +118,9 @@ def _check_name(path: Path) -> None:
         raise OutputError(
             f"{path} is named like a recording, which mtbsync never writes; choose another name with --out."
         )
+    # Whoever may do so would replace the device itself.
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise OutputError(f"{path} is a device or a pipe; name a file with --out.")
 
 
 @contextmanager

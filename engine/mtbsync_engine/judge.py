@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mtbsync_engine.align.fit import drift_ppm
+from mtbsync_engine.align.fit import HARDLY_ANY_VERIFIED, drift_ppm
 from mtbsync_engine.align.match import CHANCE_MARGIN
 from mtbsync_engine.model import Alignment, Decision, GpsUse, Model, Verdict
 
@@ -15,8 +15,6 @@ _REVIEW_MARGIN = 0.5
 _MIN_SUPPORT_S = 2.0
 _REVIEW_COVERAGE = 0.25
 _REVIEW_ERROR_S = 0.5
-# With less than this share verified by key points, nothing vouches for the stated errors.
-_REVIEW_VERIFIED = 0.1
 # How far a normal error strays in nine cases of ten, in standard errors.
 NINE_IN_TEN = 1.645
 
@@ -82,11 +80,11 @@ def measure(alignment: Alignment) -> Quality:
 
 
 def judge(alignment: Alignment, quality: Quality, gates: Gates) -> Verdict:
-    """Accept, show to a person first, or reject; with every reason, those for rejecting first."""
+    """Accept, show to a person first, or reject; with every reason for that."""
     reject = _reasons_to_reject(alignment, quality, gates)
     review = _reasons_to_review(alignment, quality)
     if reject:
-        return Verdict(Decision.REJECT, (*reject, *review))
+        return Verdict(Decision.REJECT, tuple(reject))
     if review:
         return Verdict(Decision.REVIEW, tuple(review))
     return Verdict(Decision.ACCEPT, (_praise(quality),))
@@ -137,7 +135,7 @@ def _reasons_to_review(alignment: Alignment, quality: Quality) -> list[str]:
     else:
         if margin < _REVIEW_MARGIN:
             reasons.append(f"Another way to line the runs up comes close (margin {margin:.2f}).")
-        if quality.verified_frac < _REVIEW_VERIFIED:
+        if quality.verified_frac < HARDLY_ANY_VERIFIED:
             reasons.append(
                 f"Only {quality.verified_frac:.0%} of the pictures could be verified by their details; the "
                 "others match as a whole, and markers may be off by more than stated."

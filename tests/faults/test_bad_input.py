@@ -533,6 +533,9 @@ def test_a_file_cannot_take_a_folder_s_name_or_a_recording_s(
 ) -> None:
     arguments = _writers(rides, synced)[command]
     assert "is a folder; name a file in it with --out." in refused(*arguments, tmp_path)
+    if sys.platform != "win32":
+        os.mkfifo(tmp_path / "pipe")
+        assert "is a device or a pipe; name a file with --out." in refused(*arguments, tmp_path / "pipe")
     for name in (rides.new, tmp_path / "ride.MOV", tmp_path / "ride.gpx"):
         assert "is named like a recording, which mtbsync never writes" in refused(*arguments, name)
 

@@ -152,7 +152,7 @@ def test_sync_leaves_its_results_and_nothing_else(synced: Path) -> None:
     ("name", "columns"),
     [
         ("pairs_raw.csv", "t_new,t_ref,score,n_inliers"),
-        ("pairs.csv", "t_new,t_ref,confidence,se_s,stretch"),
+        ("pairs.csv", "t_new,t_ref,confidence,se_s,n_inliers,stretch"),
         (
             "new_markers.csv",
             "marker_id,name,t_ref,t_new,confidence,expected_error_s,needs_review,"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -18,6 +19,12 @@ EXIT_USAGE = 2
 EXIT_REJECTED = 3
 EXIT_INTERRUPTED = 130
 
+_THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+)
 # The command line itself is wrong. Typer has this class of Click's but no public name for it.
 UsageError: type[Any] = typer.BadParameter.__mro__[1]
 
@@ -49,6 +56,7 @@ def ends_well(command: Callable[..., int]) -> Callable[..., None]:
         console = Console(as_json=options["as_json"], quiet=options["quiet"])
         try:
             _check_finite(options)
+            _limit_linear_algebra(options.get("threads"))
             status = command(**options)
         except AlignmentError as error:
             console.fail(str(error))
@@ -68,3 +76,9 @@ def _check_finite(options: dict[str, Any]) -> None:
     for name, value in options.items():
         if isinstance(value, float) and not math.isfinite(value):
             raise UsageError(f"--{name.replace('_', '-')} is a finite number, not {value}")
+
+
+def _limit_linear_algebra(threads: int | None) -> None:
+    """Hold numpy's libraries to `threads`; they read this once, when a command loads them."""
+    if threads is not None:
+        os.environ |= dict.fromkeys(_THREAD_VARIABLES, str(threads))

@@ -11,7 +11,7 @@ import typer
 from mtbsync_daemon.cli import options as o
 from mtbsync_daemon.cli.command import EXIT_REJECTED, UsageError, ends_well
 from mtbsync_daemon.cli.console import Console
-from mtbsync_daemon.cli.noted import noted_run
+from mtbsync_daemon.cli.noted import noted_run, run_names
 
 if TYPE_CHECKING:
     from mtbsync_engine.artifacts import TimeWarp
@@ -85,7 +85,7 @@ def transfer(
         from mtbsync_daemon.picture import write_picture
 
         check_output(picture, inputs)
-        write_picture(timewarp, placed, picture, timewarp_json=noted if noted.exists() else None)
+        write_picture(timewarp, placed, picture, names=run_names(noted))
     write_text(out, write_transferred(placed))
     report_markers(console, placed)
     console.say(f"Written: {out}" + (f" and {picture}" if plot_overlay else ""))

@@ -11,7 +11,7 @@ import typer
 from mtbsync_daemon.cli import options as o
 from mtbsync_daemon.cli.command import ends_well
 from mtbsync_daemon.cli.console import Console
-from mtbsync_daemon.cli.noted import noted_run
+from mtbsync_daemon.cli.noted import noted_run, run_names
 from mtbsync_engine.errors import InputError
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def plot(
         load_timewarp_json(folder / names.TIMEWARP),
         read_transferred(markers) if markers.exists() else (),
         path,
-        timewarp_json=folder / names.TIMEWARP,
+        names=run_names(folder / names.TIMEWARP),
         likeness=load_likeness(folder / names.LIKENESS),
         pairs=load_pairs_raw(folder / names.PAIRS_RAW),
     )
@@ -92,7 +92,7 @@ def viewer(
         reference = noted_run(timewarp_json, "reference")
         marked = read_markers(ref_markers, rate=reference.rate if reference else None)
         markers = transfer(marked, timewarp.time_map, timewarp.verdict.decision)
-    write_picture(timewarp, markers, out_png, timewarp_json=timewarp_json)
+    write_picture(timewarp, markers, out_png, names=run_names(timewarp_json))
     console.say(f"Written: {out_png}")
     console.result({"ok": True, "picture": str(out_png)})
     return 0

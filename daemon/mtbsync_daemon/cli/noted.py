@@ -43,3 +43,14 @@ def noted_run(timewarp_json: Path, which: str) -> NotedRun | None:
         raise ArtifactError(
             f"{timewarp_json} is damaged; run `mtbsync sync` again, or move the markers elsewhere."
         ) from error
+
+
+def run_names(timewarp_json: Path) -> tuple[str, str]:
+    """What to call the reference and the new run: their files' names where those are known.
+
+    Raises:
+        ArtifactError: the file is damaged.
+    """
+    runs = [noted_run(timewarp_json, which) for which in ("reference", "new")]
+    reference, new = (run.path.name if run else None for run in runs)
+    return reference or "reference", new or "new run"

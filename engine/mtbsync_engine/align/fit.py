@@ -13,6 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.ndimage import median_filter
 from scipy.optimize import isotonic_regression
 
@@ -36,10 +37,11 @@ _SCALE_RANGE = (1.0, 4.0)
 _FIRST_VARIANCE = 1e4
 _FIRST_SLOPE_VARIANCE = 1.0
 # What averaging does not take away: the share of each sighting's error that its neighbours have too (the
-# rider's other line, the light from another side), larger where no key points were verified, and a rest
-# that all have (a rolling shutter).
-_SHARED_VERIFIED = 0.5
-_SHARED_WHOLE = 1.0
+# rider's other line, the light from another side), larger where no key points were verified, and larger
+# still where hardly any were in the whole run, so that nothing shows what likeness is worth in it; and a
+# rest that all sightings have (a rolling shutter).
+_SHARED_VERIFIED, _SHARED_WHOLE, _SHARED_UNPROVEN = 0.5, 1.0, 2.0
+HARDLY_ANY_VERIFIED = 0.1
 _SYSTEMATIC_S = 0.01
 _LEAST_RISE_S = 1e-6
 # Where the reference stands still its clock runs away; the error of t_ref does so only this far.
@@ -104,7 +106,8 @@ def _fit_curve(matching: Matching) -> TimeMap:
     for _ in range(_RESCALINGS):
         se = se * _claimed_too_little(d - smoothed.d, se, verified)
         smoothed = _robustly_smoothed(u, d, se)
-    shared = se * np.where(verified, _SHARED_VERIFIED, _SHARED_WHOLE)
+    whole = _SHARED_WHOLE if verified.mean() >= HARDLY_ANY_VERIFIED else _SHARED_UNPROVEN
+    shared = se * np.where(verified, _SHARED_VERIFIED, whole)
     smoothed = replace(smoothed, variance=smoothed.variance + shared**2 + _SYSTEMATIC_S**2)
     u, smoothed = _with_reach(u, smoothed, matching.reach_s)
     t_new = _rising(u - smoothed.d / 2, smoothed.variance)
@@ -120,7 +123,7 @@ def _fit_affine(matching: Matching, params: FitParams, thresh_s: float) -> TimeM
 
     RANSAC (Fischler and Bolles 1981) over pairs of sightings, then least squares over those that agree.
     The standard error is that of a normal error which strays as far from the line as four in five sightings
-    do: a pace that changes shows in it, and one gross error in five does not.
+    do, and of what they share: a pace that changes shows in it, one gross error in five does not.
     """
     pairs = matching.pairs
     rng = np.random.default_rng(params.seed)
@@ -146,7 +149,8 @@ def _fit_affine(matching: Matching, params: FitParams, thresh_s: float) -> TimeM
         [matching.stretches[0][0] - matching.reach_s, matching.stretches[-1][1] + matching.reach_s]
     )
     scatter = np.percentile(np.abs(pairs.t_ref - slope * pairs.t_new - offset), 80) / _FOUR_IN_FIVE
-    se_s = np.full(2, np.hypot(scatter, _SYSTEMATIC_S))
+    shared = np.median(_shared_variance(pairs.se_s, pairs.n_inliers > 0))
+    se_s = np.full(2, np.sqrt(scatter**2 + shared))
     return TimeMap(ends, slope * ends + offset, se_s, _support(matching, ends))
 
 
@@ -240,7 +244,7 @@ def _smooth(u: FloatArray, forward: _Forward) -> _Smoothed:
     return _Smoothed(mean[:, 0].T, mean[:, 1].T, cov[:, 0].T)
 
 
-def _claimed_too_little(residual_s: FloatArray, se: FloatArray, verified: np.ndarray) -> FloatArray:
+def _claimed_too_little(residual_s: FloatArray, se: FloatArray, verified: NDArray[np.bool_]) -> FloatArray:
     """By what factor each kind of sighting, verified or not, errs more than it claims (K,)."""
     factor = np.ones_like(se)
     for kind in (verified, ~verified):
@@ -249,6 +253,13 @@ def _claimed_too_little(residual_s: FloatArray, se: FloatArray, verified: np.nda
             found = 1.4826 * np.median(np.abs(residual_s[kind] / se[kind]))
             factor[kind] = np.clip(found, *_SCALE_RANGE)
     return factor
+
+
+def _shared_variance(se: FloatArray, verified: NDArray[np.bool_]) -> FloatArray:
+    """What no number of sightings averages away, for each of them (K,)."""
+    share = np.where(verified, _SHARED_VERIFIED, _SHARED_WHOLE)
+    variance: FloatArray = (share * se) ** 2 + _SYSTEMATIC_S**2
+    return variance
 
 
 def _with_reach(u: FloatArray, smoothed: _Smoothed, reach_s: float) -> tuple[FloatArray, _Smoothed]:

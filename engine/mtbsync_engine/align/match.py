@@ -51,7 +51,7 @@ def match(
         expected = seen - np.nan_to_num(disagreement)
         # Where GPS puts both runs at one place they share it, however little the pictures show of that.
         evidence = seen + np.nan_to_num(_MAX_PRIOR_COST - disagreement)
-    clock_new, clock_ref = _riding_clock(new.t_s, track_new), _riding_clock(ref.t_s, track_ref)
+    clock_new, clock_ref = _riding_clock(new, track_new), _riding_clock(ref, track_ref)
     whole = best_path(expected, clock_new, clock_ref)
     path = part_on_trail(whole, expected, evidence)
     margin = _margin(path.score, rival_score(expected, seen, whole, clock_new, clock_ref))
@@ -95,12 +95,12 @@ def _check_comparable(new: Index, ref: Index) -> None:
         )
 
 
-def _riding_clock(t_s: FloatArray, track: Track | None) -> FloatArray:
-    """`t_s` (N,) on a clock that all but stops while the rider stands still."""
-    if track is None:
-        return t_s
-    steps = np.diff(t_s, prepend=t_s[0]) * np.where(standing(track, t_s), _RESTING_CLOCK, 1.0)
-    return np.cumsum(steps)
+def _riding_clock(run: Index, track: Track | None) -> FloatArray:
+    """Its pictures' times (N,) on a clock that all but stops while the rider stands still."""
+    rests = resting(run)
+    if track is not None:
+        rests = rests | standing(track, run.t_s)[1:]
+    return np.cumsum(np.diff(run.t_s, prepend=run.t_s[0]) * np.r_[1.0, np.where(rests, _RESTING_CLOCK, 1.0)])
 
 
 def _disagreement(prior: GpsPrior, new: Index, ref: Index) -> NDArray[np.float32]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import json
 import zipfile
 import zlib
@@ -72,8 +73,12 @@ def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
         ValueError: it is no .npz, or damaged.
     """
     try:
-        # Opened here, as numpy leaves a file that is no archive open.
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
-            return {name: stored[name] for name in stored.files}
-    except (EOFError, RuntimeError, TypeError, zipfile.BadZipFile, zlib.error) as error:
+        with zipfile.ZipFile(path) as archive:
+            # Read whole, which checks the sums, before anything in it is believed.
+            contents = {name.removesuffix(".npy"): archive.read(name) for name in archive.namelist()}
+        return {
+            name: np.lib.format.read_array(io.BytesIO(content), allow_pickle=False)
+            for name, content in contents.items()
+        }
+    except (EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
         raise ValueError(f"{path} is no .npz: {error}") from error

@@ -1,0 +1,140 @@
+"""What every way of lining runs up owes: each model, with key points and without."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mtbsync_engine.align.fit import FitParams, fit
+from mtbsync_engine.align.match import match
+from mtbsync_engine.align.refine import RefineParams
+from mtbsync_engine.model import Decision, Model
+from support.trails import Filmed, Outcome, film, line_up
+
+_TRAIL = 23
+_MPS = 5.0
+
+
+@pytest.fixture(params=list(Model), ids=str)
+def model(request: pytest.FixtureRequest) -> Model:
+    return Model(request.param)
+
+
+@pytest.fixture(params=[RefineParams(), None], ids=["key points", "looks alone"])
+def refine(request: pytest.FixtureRequest) -> RefineParams | None:
+    params: RefineParams | None = request.param
+    return params
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("aligners")
+
+
+@pytest.fixture(scope="module")
+def ref(folder: Path) -> Filmed:
+    return film(folder / "ref.mp4", lambda t: _MPS * t, 18, _TRAIL)
+
+
+@pytest.fixture(scope="module")
+def later(folder: Path) -> Filmed:
+    """Begins 3.43 s into the reference and rides on beyond its end."""
+    return film(folder / "later.mp4", lambda t: _MPS * (t + 3.43), 18, _TRAIL)
+
+
+@pytest.fixture(scope="module")
+def within(folder: Path) -> Filmed:
+    """Begins 4.1 s later than the reference, at 0.9 of its pace, and ends earlier."""
+    return film(folder / "within.mp4", lambda t: _MPS * (4.1 + 0.9 * t), 12, _TRAIL)
+
+
+@pytest.fixture(scope="module")
+def elsewhere(folder: Path) -> Filmed:
+    return film(folder / "elsewhere.mp4", lambda t: _MPS * t, 15, _TRAIL + 1)
+
+
+def _assert_kept(outcome: Outcome) -> None:
+    """The promises that hold for every aligner and every pair that lines up."""
+    outcome.assert_accurate()
+    time_map = outcome.judged.alignment.time_map
+    assert outcome.judged.verdict.decision is not Decision.REJECT
+    assert (np.diff(time_map.t_new) > 0).all()
+    assert (np.diff(time_map.t_ref) > 0).all()
+    assert time_map.support[0][0] >= 0
+    assert time_map.support[-1][1] <= outcome.judged.alignment.matching.duration_new_s
+    shown_and_supported = (outcome.supported & outcome.shown).sum() / outcome.shown.sum()
+    assert shown_and_supported > 0.95
+    # At either end two pictures more that may look alike, and half a sampling interval.
+    beyond = outcome.supported & ~outcome.shown
+    assert beyond[: beyond.size // 2].sum() * 0.05 <= 0.85
+    assert beyond[beyond.size // 2 :].sum() * 0.05 <= 0.85
+    stated = 1.645 * time_map.error_ref_s(outcome.t_new)
+    known = np.isfinite(outcome.place_off_s)
+    assert (outcome.place_off_s[known] <= stated[known]).mean() >= 0.85
+
+
+def test_a_run_lies_on_itself(ref: Filmed, model: Model, refine: RefineParams | None) -> None:
+    outcome = line_up(ref, ref, model=model, refine=refine)
+    _assert_kept(outcome)
+    assert np.nanmax(outcome.place_off_s) < 0.1
+    assert outcome.judged.alignment.time_map.slope(9.0) == pytest.approx(1, abs=0.01)
+
+
+def test_a_run_that_begins_later(
+    ref: Filmed, later: Filmed, model: Model, refine: RefineParams | None
+) -> None:
+    outcome = line_up(later, ref, model=model, refine=refine)
+    _assert_kept(outcome)
+    assert outcome.judged.alignment.time_map.to_ref(5.0) == pytest.approx(8.43, abs=0.1)
+
+
+def test_a_run_that_begins_earlier(
+    ref: Filmed, later: Filmed, model: Model, refine: RefineParams | None
+) -> None:
+    outcome = line_up(ref, later, model=model, refine=refine)
+    _assert_kept(outcome)
+    assert outcome.judged.alignment.time_map.to_ref(8.43) == pytest.approx(5.0, abs=0.1)
+
+
+def test_a_run_that_begins_later_and_ends_earlier(
+    ref: Filmed, within: Filmed, model: Model, refine: RefineParams | None
+) -> None:
+    outcome = line_up(within, ref, model=model, refine=refine)
+    _assert_kept(outcome)
+    assert outcome.judged.alignment.time_map.slope(6.0) == pytest.approx(0.9, abs=0.05)
+
+
+def test_a_run_that_covers_more_than_the_reference(
+    ref: Filmed, within: Filmed, model: Model, refine: RefineParams | None
+) -> None:
+    _assert_kept(line_up(ref, within, model=model, refine=refine))
+
+
+def test_there_and_back_agree(ref: Filmed, within: Filmed, model: Model, refine: RefineParams | None) -> None:
+    there = line_up(within, ref, model=model, refine=refine).judged.alignment.time_map
+    back = line_up(ref, within, model=model, refine=refine).judged.alignment.time_map
+    moments = np.arange(0.5, 11, 0.25)
+    off = np.abs(back.to_ref(there.to_ref(moments)) - moments)
+    assert np.isfinite(off).all()
+    assert np.percentile(off, 90) < 0.2
+
+
+def test_the_same_input_gives_the_same_map(
+    ref: Filmed, within: Filmed, model: Model, refine: RefineParams | None
+) -> None:
+    first, second = (
+        fit(match(within.index, ref.index, refine)[0], FitParams(model=model)).time_map for _ in range(2)
+    )
+    for name in ("t_new", "t_ref", "se_s"):
+        np.testing.assert_array_equal(getattr(first, name), getattr(second, name))
+    assert first.support == second.support
+
+
+def test_another_trail_is_rejected(
+    ref: Filmed, elsewhere: Filmed, model: Model, refine: RefineParams | None
+) -> None:
+    judged = line_up(elsewhere, ref, model=model, refine=refine).judged
+    assert judged.verdict.decision is Decision.REJECT
+    assert judged.alignment.matching.margin < 0.2

@@ -1,0 +1,175 @@
+"""The whole way from two videos to markers, on rides whose every moment is known."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mtbsync_engine.align.refine import RefineParams
+from mtbsync_engine.model import Decision
+from support.scene import View
+from support.trails import Filmed, Outcome, film, line_up
+
+_TRAIL, _OTHER_TRAIL = 5, 61
+_MPS = 5.0
+REFINEMENT = pytest.mark.parametrize("refine", [RefineParams(), None], ids=["key points", "looks alone"])
+
+
+def _steady(t_s: float) -> float:
+    return _MPS * t_s
+
+
+def _with_stop(t_s: float) -> float:
+    """Steady, but for a rest of 4 s after 8 s."""
+    return _MPS * (t_s - min(max(t_s - 8.0, 0.0), 4.0))
+
+
+def _varying(t_s: float) -> float:
+    """Between 0.6 and 1.6 times the pace of the reference, twice over."""
+    period_s = 8.0
+    return _MPS * (1.1 * t_s + 0.5 * period_s / (2 * math.pi) * (1 - math.cos(2 * math.pi * t_s / period_s)))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("trails")
+
+
+@pytest.fixture(scope="module")
+def steady(folder: Path) -> Filmed:
+    return film(folder / "steady.mp4", _steady, 20, _TRAIL)
+
+
+@pytest.fixture(scope="module")
+def stopping(folder: Path) -> Filmed:
+    return film(folder / "stopping.mp4", _with_stop, 20, _TRAIL)
+
+
+@pytest.fixture(scope="module")
+def long(folder: Path) -> Filmed:
+    return film(folder / "long.mp4", _steady, 90, _TRAIL)
+
+
+def _share_of_shown_supported(outcome: Outcome) -> float:
+    return float((outcome.supported & outcome.shown).sum() / outcome.shown.sum())
+
+
+@REFINEMENT
+def test_a_stop_in_the_new_run(steady: Filmed, stopping: Filmed, refine: RefineParams | None) -> None:
+    outcome = line_up(stopping, steady, refine=refine)
+    outcome.assert_accurate()
+    assert _share_of_shown_supported(outcome) > 0.97
+
+
+@REFINEMENT
+def test_a_stop_in_the_reference(steady: Filmed, stopping: Filmed, refine: RefineParams | None) -> None:
+    outcome = line_up(steady, stopping, refine=refine)
+    outcome.assert_accurate()
+    assert _share_of_shown_supported(outcome) > 0.97
+    # Wherever in its rest the reference has a marker, it is placed.
+    assert np.isfinite(outcome.marker_off_s[round(8.2 / 0.2) : round(11.8 / 0.2)]).all()
+
+
+@REFINEMENT
+def test_a_pace_that_varies(folder: Path, steady: Filmed, refine: RefineParams | None) -> None:
+    outcome = line_up(film(folder / "varying.mp4", _varying, 16, _TRAIL), steady, refine=refine)
+    outcome.assert_accurate()
+    assert _share_of_shown_supported(outcome) > 0.97
+
+
+@REFINEMENT
+def test_the_middle_third_of_a_long_reference(
+    folder: Path, long: Filmed, refine: RefineParams | None
+) -> None:
+    third = film(folder / "third.mp4", lambda t: 30 * _MPS + 6.0 * t, 25, _TRAIL)
+    outcome = line_up(third, long, refine=refine)
+    outcome.assert_accurate()
+    assert outcome.shown.all()
+    assert _share_of_shown_supported(outcome) > 0.97
+    placed = np.flatnonzero(np.isfinite(outcome.judged.alignment.time_map.to_new(np.arange(0, 90, 0.05))))
+    assert 29.5 < placed[0] * 0.05 < 30.5
+    assert 59.5 < placed[-1] * 0.05 < 60.5
+
+
+@REFINEMENT
+def test_a_reference_ten_times_as_long(folder: Path, long: Filmed, refine: RefineParams | None) -> None:
+    short = film(folder / "short.mp4", lambda t: 55 * _MPS + 4.4 * t, 9, _TRAIL)
+    outcome = line_up(short, long, refine=refine)
+    outcome.assert_accurate()
+    assert _share_of_shown_supported(outcome) > 0.95
+
+
+@REFINEMENT
+def test_another_line_shake_light_and_noise(
+    folder: Path, steady: Filmed, refine: RefineParams | None
+) -> None:
+    evening = View(seed=4, lateral_m=0.5, shake_px=6.0, gain=0.6, noise=8.0)
+    outcome = line_up(
+        film(folder / "evening.mp4", lambda t: 3 + 4.4 * t, 20, _TRAIL, view=evening), steady, refine=refine
+    )
+    outcome.assert_accurate()
+    assert _share_of_shown_supported(outcome) > 0.95
+
+
+@pytest.mark.parametrize("back_m", [0.0, 6 * _MPS], ids=["back where it left", "back further on"])
+@REFINEMENT
+def test_a_detour_is_not_supported(
+    folder: Path, steady: Filmed, refine: RefineParams | None, back_m: float
+) -> None:
+    detour_s = (8.0, 14.0)
+
+    def position_m(t_s: float) -> float:
+        return 2 + _steady(t_s) - (6 * _MPS - back_m) * (t_s >= detour_s[1])
+
+    detour = film(
+        folder / f"detour{back_m}.mp4", position_m, 19 if back_m else 24, _TRAIL, elsewhere_s=detour_s
+    )
+    outcome = line_up(detour, steady, refine=refine)
+    outcome.assert_accurate()
+    assert _share_of_shown_supported(outcome) > 0.93
+    inside = (outcome.t_new > detour_s[0] + 1) & (outcome.t_new < detour_s[1] - 1)
+    assert not outcome.supported[inside].any()
+
+
+@pytest.mark.parametrize("elsewhere_s", [(0.0, 10.0), (14.0, 24.0)], ids=["joins late", "leaves early"])
+def test_what_lies_beyond_the_shared_trail_is_not_supported(
+    folder: Path, long: Filmed, elsewhere_s: tuple[float, float]
+) -> None:
+    name = f"elsewhere{elsewhere_s[0]:.0f}.mp4"
+    joining = film(folder / name, lambda t: 40 * _MPS + _MPS * t, 24, _TRAIL, elsewhere_s=elsewhere_s)
+    outcome = line_up(joining, long)
+    outcome.assert_accurate()
+    assert _share_of_shown_supported(outcome) > 0.93
+    inside = (outcome.t_new > elsewhere_s[0] + (elsewhere_s[0] > 0)) & (outcome.t_new < elsewhere_s[1] - 1)
+    assert not outcome.supported[inside].any()
+
+
+@pytest.fixture(scope="module")
+def others(folder: Path) -> list[Filmed]:
+    """Rides of eight different trails, short and long, steady and not."""
+    return [
+        film(folder / f"other{k}.mp4", pace, duration_s, _OTHER_TRAIL + k)
+        for k, (pace, duration_s) in enumerate(
+            [(_steady, 8), (_steady, 12), (_with_stop, 16), (_varying, 12), (_steady, 20), (_with_stop, 20)]
+        )
+    ]
+
+
+def test_different_trails_are_rejected_with_a_reason(steady: Filmed, others: list[Filmed]) -> None:
+    for new in (steady, *others):
+        for ref in (steady, *others):
+            if new is ref:
+                continue
+            outcome = line_up(new, ref, refine=None)
+            assert outcome.judged.verdict.decision is Decision.REJECT
+            assert outcome.judged.alignment.matching.margin < 0.2
+            assert "no better than chance" in outcome.judged.verdict.reasons[0]
+            assert np.isnan(outcome.marker_off_s).all()
+
+
+def test_different_trails_are_rejected_by_their_key_points_too(others: list[Filmed]) -> None:
+    outcome = line_up(others[-2], others[-1])
+    assert outcome.judged.verdict.decision is Decision.REJECT
