@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import importlib.util
 import re
 import subprocess
 import sys
@@ -53,7 +52,6 @@ def test_a_wheel_owns_only_names_that_begin_with_mtbsync() -> None:
     assert set(project["project"]["scripts"]) == {"mtbsync"}
 
 
-@pytest.mark.skipif(importlib.util.find_spec("hatchling") is None, reason="hatchling is not installed")
 def test_a_wheel_builds_and_holds_nothing_else(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(tmp_path)]
     subprocess.run(command, cwd=ROOT, capture_output=True, check=True)

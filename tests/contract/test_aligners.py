@@ -66,10 +66,10 @@ def _assert_kept(outcome: Outcome) -> None:
     assert time_map.support[-1][1] <= outcome.judged.alignment.matching.duration_new_s
     shown_and_supported = (outcome.supported & outcome.shown).sum() / outcome.shown.sum()
     assert shown_and_supported > 0.95
-    # At either end two pictures more that may look alike, and half a sampling interval.
-    beyond = outcome.supported & ~outcome.shown
-    assert beyond[: beyond.size // 2].sum() * 0.05 <= 0.85
-    assert beyond[beyond.size // 2 :].sum() * 0.05 <= 0.85
+    # Half a sampling interval is all that a map may go on by beyond what is shared.
+    invented = outcome.supported & ~outcome.shown
+    assert invented[: invented.size // 2].sum() * 0.05 <= 0.25
+    assert invented[invented.size // 2 :].sum() * 0.05 <= 0.25
     stated = 1.645 * time_map.error_ref_s(outcome.t_new)
     known = np.isfinite(outcome.place_off_s)
     assert (outcome.place_off_s[known] <= stated[known]).mean() >= 0.85

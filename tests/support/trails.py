@@ -9,6 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mtbsync_engine.align.fit import FitParams
 from mtbsync_engine.align.match import match
@@ -78,7 +79,7 @@ def film(
         seen_by(view, t_s, position_m(t_s), elsewhere_seed if is_elsewhere(t_s) else seed, _SIZE)
         for t_s in times_s
     )
-    index = build_index(probe(write_video(path, pictures, _RATE, gop=2)), IndexParams())
+    index = build_index(probe(write_video(path, pictures, _RATE, gop=2)), IndexParams(n_features=400))
     moments = np.arange(0, index.duration_s + 2 * _STEP_S, _STEP_S)
     places = [math.nan if is_elsewhere(t) else position_m(t) for t in moments.tolist()]
     return Filmed(index, np.array(places))
@@ -91,19 +92,17 @@ class Outcome:
     `t_new` are moments 0.05 s apart, and markers stand 0.2 s apart in the reference. `place_off_s` is how
     far the reference is from showing what the new run shows (nan where the map is silent), `marker_off_s`
     how far the new run is from showing what the marker shows; a place shown for a while is right at any of
-    its moments. `shown` says which of the new run's moments the reference shows.
+    its moments. `shown` says which of the new run's moments the reference shows, `supported` for which the
+    map says so.
     """
 
     judged: Judged
     t_new: FloatArray
-    shown: FloatArray
+    shown: NDArray[np.bool_]
+    supported: NDArray[np.bool_]
     place_off_s: FloatArray
     marker_off_s: FloatArray
-    flagged: FloatArray
-
-    @property
-    def supported(self) -> FloatArray:
-        return np.isfinite(self.judged.alignment.time_map.to_ref(self.t_new))
+    flagged: NDArray[np.bool_]
 
     def assert_accurate(self) -> None:
         """Median within 0.1 s and nine in ten within 0.3 s on either clock; no bad marker unflagged."""
@@ -128,7 +127,9 @@ def line_up(
 
     t_new = np.arange(0, new.duration_s, 0.05)
     first, last = ref.when_s(new.at_m(t_new))
-    place_off_s = _outside(time_map.to_ref(t_new), first, last)
+    t_mapped = time_map.to_ref(t_new)
+    supported = (t_mapped >= 0) & (t_mapped <= ref.duration_s)
+    place_off_s = _outside(t_mapped, first, last)
 
     t_ref = np.arange(0, ref.duration_s, 0.2)
     placed = transfer(
@@ -137,7 +138,7 @@ def line_up(
     t_placed = np.array([np.nan if m.t_new is None else m.t_new for m in placed])
     marker_off_s = _outside(t_placed, *new.when_s(ref.at_m(t_ref)))
     flagged = np.array([m.needs_review for m in placed])
-    return Outcome(judged, t_new, np.isfinite(first), place_off_s, marker_off_s, flagged)
+    return Outcome(judged, t_new, np.isfinite(first), supported, place_off_s, marker_off_s, flagged)
 
 
 @lru_cache(maxsize=64)

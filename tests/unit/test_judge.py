@@ -174,13 +174,12 @@ def test_an_affine_map_that_does_not_fit_is_told_of_the_curve() -> None:
     assert "--model affine" not in _verdict(replace(off, model=Model.CURVE)).reasons[0]
 
 
-def test_every_reason_is_given_and_those_for_rejecting_come_first() -> None:
+def test_a_rejection_gives_every_reason_for_it_and_none_for_a_mere_review() -> None:
     verdict = _verdict(_alignment(margin=0.1, residual_s=(2.0, 2.0, 2.0, 2.0), se_s=0.5))
     assert verdict.decision is Decision.REJECT
-    assert len(verdict.reasons) >= 3
+    assert len(verdict.reasons) == 2
     assert "chance" in verdict.reasons[0]
     assert "agree with the map" in verdict.reasons[1]
-    assert "may be off by 0.8 s" in verdict.reasons[-1]
 
 
 @pytest.mark.parametrize("margin", [0.0, 0.4, 0.9])

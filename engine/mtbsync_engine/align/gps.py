@@ -52,7 +52,6 @@ _NODE_SPACING_M = 5.0
 _MAX_CELLS = 20_000_000
 # Where a match begins to be worth markedly less than a perfect one, which earns 1 a node.
 _NEAR_M = 5.0
-_WORST_MATCH = -0.5
 # Cost of each node that one line has and the other lacks, and of going elsewhere on the reference.
 _SKIP_COST = 0.5
 _JUMP_COST_M = 50.0
@@ -61,13 +60,16 @@ _JUMP_COST_M = 50.0
 _WRONG_WAY = 1.5
 _START, _STAY, _ADVANCE, _JUMP = range(4)
 
+# How far along the reference the nearest point may be from where the coarse path has it.
 _SEARCH_M = 30
+# Which way the line runs right here.
 _LOCAL_M = 2.0
 # What riding the other way weighs against being elsewhere.
 _HEADING_M = 10.0
 _HEADING_WINDOW_S = 2.0
 _LEAST_MOVE_M = 1.5
 
+# How far ahead or behind a place may be that still counts as beside the line.
 _ABREAST_M = 3.0
 _ROUNDS = 3
 # A stretch long enough that the line's wiggles from its receiver's noise do not pass for bends: so long at
@@ -279,13 +281,13 @@ def _nodes(line: _Line, s_m: FloatArray, spacing_m: float) -> _Nodes:
     return _Nodes(line.place(s_m), line.heading(s_m, spacing_m), spacing_m)
 
 
-def _match(new: _Nodes, i: int | IntArray, ref: _Nodes, j: slice | IntArray) -> Single:
-    """How well nodes fit: 1 at one place with one heading, 0 at the gate or at right angles, never below
-    the worst, so that a straying fix does not end a stretch."""
+def _match(new: _Nodes, i: int | IntArray, ref: _Nodes, j: slice | IntArray) -> FloatArray:
+    """How well nodes fit: 1 at one place with one heading, 0 at the gate or at right angles, less beyond."""
     apart_m2 = _squared(new.place_m[i] - ref.place_m[j])
     nearness = 1 - np.log1p(apart_m2 / _NEAR_M**2) / math.log1p((_GATE_M / _NEAR_M) ** 2)
     cos_turn = (new.heading[i] * ref.heading[j].conj()).real
-    return np.maximum(nearness - (1 - cos_turn), _WORST_MATCH)
+    fit: FloatArray = nearness - (1 - cos_turn)
+    return fit
 
 
 def _local_path(new: _Nodes, ref: _Nodes) -> _Path:
@@ -452,7 +454,7 @@ def _offset(
     fast_m2 = claimed_m2
     for _ in range(_FAST_PASSES):
         filtered = _filtered(t_s[k], across, lateral_m, slow_m2, fast_m2)
-        fast_m2 *= 0 * fast_m2 + 1 or (_CLAIM_WEIGHT + filtered.surprise[seen].sum()) / (_CLAIM_WEIGHT + n_seen)
+        fast_m2 *= (_CLAIM_WEIGHT + filtered.surprise[seen].sum()) / (_CLAIM_WEIGHT + n_seen)
     mean, cov = _smoothed(filtered)
     wanted = _components(along[k])
     along_m2 = np.einsum("ki,kij,kj->k", wanted, cov, wanted) + _LINE_CHOICE * fast_m2

@@ -90,11 +90,11 @@ def refine(
 
 
 def _by_likeness(path: Path, z: NDArray[np.float32], new: Index, ref: Index) -> MatchedPairs:
-    """Where a parabola through the likeness of three neighbouring pictures peaks."""
+    """Where a parabola through the likeness of three neighbours peaks; on the path itself where it does not."""
     i = np.clip(path.ref, 1, ref.t_s.size - 2)
     before, here, after = (z[path.new, i + d].astype(np.float64) for d in (-1, 0, 1))
     bend = before - 2 * here + after
-    peak = np.divide(0.5 * (before - after), bend, out=np.zeros_like(bend), where=bend < 0)
+    peak = np.divide(0.5 * (before - after), bend, out=(path.ref - i).astype(np.float64), where=bend < 0)
     peak = np.clip(peak, -1, 1)
     step_s = 0.5 * (ref.t_s[i + 1] - ref.t_s[i - 1])
     return MatchedPairs(
