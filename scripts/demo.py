@@ -21,7 +21,7 @@ STEPS = (
         "export-markers demo_out/new_markers.csv --preset resolve-edl --out demo_out/resolve_markers.edl",
     ),
     (
-        "Write them for Avid and Premiere as a CMX3600 EDL with locators",
+        "Write them for Avid and others as a CMX3600 EDL with locators",
         "export-markers demo_out/new_markers.csv --preset edl --out demo_out/cmx3600.edl",
     ),
     ("Draw how well the two runs line up", "plot demo_out"),

@@ -166,6 +166,21 @@ class Comparison:
     pairs: MatchedPairs | None = None
     markers: Sequence[TransferredMarker] = ()
 
+    @property
+    def is_rejected(self) -> bool:
+        """Whether the map is but the best guess of those that were thrown away."""
+        return self.verdict.decision is Decision.REJECT
+
+    @property
+    def map_label(self) -> str:
+        """What the map's line is called in a key."""
+        return "best guess, rejected" if self.is_rejected else "time map"
+
+    @property
+    def map_looks(self) -> dict[str, Any]:
+        """A line that is drawn like a result only where it is one."""
+        return {"color": _QUIET, "ls": "--"} if self.is_rejected else {"color": _MAP}
+
     @cached_property
     def span_new_s(self) -> tuple[float, float]:
         """From the new run's start to the last moment that anything is known of."""
@@ -271,7 +286,7 @@ def _draw_header(figure: Figure, comparison: Comparison) -> None:
     word, colour = _VERDICTS[comparison.verdict.decision]
     badge = figure.text(left + 8 / WIDTH_PX, lower, word, color="white", size=12, weight="bold", va="center")
     badge.set_bbox({"boxstyle": "round,pad=0.5", "facecolor": colour, "edgecolor": "none"})
-    reason = _one_line(" ".join(comparison.verdict.reasons[:1]))
+    reason = _one_line(" ".join(comparison.verdict.reasons))
     figure.text(
         (badge.get_window_extent().x1 + 24) / WIDTH_PX,
         lower,
@@ -285,7 +300,7 @@ def _draw_header(figure: Figure, comparison: Comparison) -> None:
 def _draw_map(ax: Axes, comparison: Comparison) -> None:
     """The likeness of all moments to all, the map over it, and the markers on the map."""
     likeness, time_map = comparison.likeness, comparison.time_map
-    key: list[Artist] = [Line2D([], [], color=_MAP, lw=1.8, label="time map")]
+    key: list[Artist] = [Line2D([], [], label=comparison.map_label, lw=1.8, **comparison.map_looks)]
     if likeness is not None:
         z = likeness.z.astype(np.float32).T
         # Chance likeness is everywhere; held back, it does not hide what stands out.
@@ -294,7 +309,7 @@ def _draw_map(ax: Axes, comparison: Comparison) -> None:
         key.insert(0, Patch(color=_PALE, label="the darker, the more alike"))
     for t_new in _supported_moments(time_map):
         # The evidence under the line shows through.
-        ax.plot(t_new, time_map.to_ref(t_new), color=_MAP, lw=1.6, alpha=0.6)
+        ax.plot(t_new, time_map.to_ref(t_new), lw=1.6, alpha=0.6, **comparison.map_looks)
     for status in (_ACCEPTED, _NEEDS_REVIEW):
         some = [(m.t_new, m.marker.t_s, m.expected_error_s) for m in _with_status(comparison, status)]
         if some:
@@ -357,7 +372,7 @@ def _draw_sightings(ax: Axes, comparison: Comparison, pairs: MatchedPairs) -> No
     time_map = comparison.time_map
     residual_s = pairs.t_ref - time_map.to_ref(pairs.t_new)
     largest_s = max(float(np.nanmax(np.abs(residual_s))), _TRUE_TO_SCALE_S)
-    for t_new in _supported_moments(time_map):
+    for t_new in [] if comparison.is_rejected else _supported_moments(time_map):
         half_s = NINE_IN_TEN * time_map.error_ref_s(t_new)
         ax.fill_between(t_new, -half_s, half_s, color=_BAND, lw=0)
         for edge_s in (-half_s, half_s):
@@ -375,7 +390,8 @@ def _draw_sightings(ax: Axes, comparison: Comparison, pairs: MatchedPairs) -> No
             ax.plot(
                 pairs.t_new[kind], residual_s[kind], "o", ms=size, mfc=face, mec=edge, mew=0.8, alpha=alpha
             )
-    key.append(Patch(facecolor=_BAND, edgecolor=_MAP, label="map's own 90 % error"))
+    if not comparison.is_rejected:
+        key.append(Patch(facecolor=_BAND, edgecolor=_MAP, label="map's own 90 % error"))
     if _draw_unsupported(ax, comparison):
         key.append(Patch(color=_SHADE, label="no match"))
     limit_s = 1.15 * largest_s
@@ -393,7 +409,7 @@ def _draw_pace(ax: Axes, comparison: Comparison) -> None:
     paces = [np.clip(time_map.slope(t), min(_PACE_WORDS), max(_PACE_WORDS)) for t in moments]
     low, high = min(0.5, *(p.min() for p in paces)) / 1.2, max(2.0, *(p.max() for p in paces)) * 1.2
     for t_new, pace in zip(moments, paces, strict=True):
-        ax.plot(t_new, pace, color=_MAP, lw=1.2)
+        ax.plot(t_new, pace, lw=1.2, **comparison.map_looks)
     ax.axhline(1, color=_PALE, lw=0.8, zorder=0.9)
     _draw_unsupported(ax, comparison)
     ax.set_yscale("log", base=2)

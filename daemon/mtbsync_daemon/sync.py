@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -24,6 +24,7 @@ from mtbsync_daemon.results import (
     WARP,
 )
 from mtbsync_engine.align.fit import FitParams
+from mtbsync_engine.align.match import STAGE_VERSION as ALIGN_VERSION
 from mtbsync_engine.align.match import match
 from mtbsync_engine.align.refine import RefineParams
 from mtbsync_engine.artifacts import (
@@ -140,7 +141,16 @@ def sync(request: SyncRequest, progress: Progress) -> SyncResult:
             time_map, decision = judged.alignment.time_map, judged.verdict.decision
             threshold = request.review_threshold
             markers = transfer(request.markers, time_map, decision, review_threshold=threshold)
-    about = _about(request, new_recording, ref_recording, markers)
+    about = {
+        "key": request_key(request, new_recording, ref_recording),
+        "markers": {
+            "n": len(markers),
+            "placed": sum(m.t_new is not None for m in markers),
+            "review": sum(m.needs_review for m in markers if m.t_new is not None),
+        },
+        "new": _run_document(new_recording, track_new),
+        "reference": _run_document(ref_recording, track_ref),
+    }
     with replacing_all(request.out, request.file_names) as folder:
         with perf.stage("write"):
             if request.index is None:
@@ -163,7 +173,7 @@ def request_key(request: SyncRequest, new: Recording, reference: Recording) -> s
     """A hash of everything the result follows from: contents and parameters, never names or places."""
     tracks = [path.read_bytes().hex() if path else None for path in (request.new_gpx, request.ref_gpx)]
     everything = {
-        "stage_version": (INDEX_VERSION, FORMAT_VERSION),
+        "stage_version": (INDEX_VERSION, ALIGN_VERSION, FORMAT_VERSION),
         "contents": (new.fingerprint, reference.fingerprint, tracks),
         "offsets": (request.new_gpx_offset_s, request.ref_gpx_offset_s),
         "markers": [asdict(marker) for marker in request.markers],
@@ -225,22 +235,7 @@ def _index(
     return index
 
 
-def _about(
-    request: SyncRequest, new: Recording, reference: Recording, markers: Sequence[TransferredMarker]
-) -> dict[str, Any]:
-    return {
-        "key": request_key(request, new, reference),
-        "markers": {
-            "n": len(markers),
-            "placed": sum(m.t_new is not None for m in markers),
-            "review": sum(m.needs_review for m in markers if m.t_new is not None),
-        },
-        "new": _recording_document(new),
-        "reference": _recording_document(reference),
-    }
-
-
-def _recording_document(recording: Recording) -> dict[str, Any]:
+def _run_document(recording: Recording, track: Track | None) -> dict[str, Any]:
     timecode = recording.start_timecode
     return {
         "files": [str(chapter.path.absolute()) for chapter in recording.chapters],
@@ -249,4 +244,5 @@ def _recording_document(recording: Recording) -> dict[str, Any]:
         "duration_s": recording.duration_s,
         "start_timecode": timecode and str(timecode),
         "uses_proxy": recording.uses_proxy,
+        "track_starts_s": None if track is None else float(track.t_s[0]),
     }

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.special import erfinv
+from scipy.special import erf, erfinv
 
 from mtbsync_engine.align.match import stretches_without_gap
 from mtbsync_engine.errors import ArtifactError, MtbsyncError
@@ -38,6 +38,7 @@ from mtbsync_engine.model import (
 FORMAT_VERSION = 1
 # A pair is trusted when it is likely to be within this of the truth, the same bound as a marker's.
 _TRUSTED_WITHIN_S = 0.25
+_CONFIDENCE_ROUNDING = 1e-5
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +84,7 @@ def save_pairs(matching: Matching, path: Path) -> None:
     pairs = matching.pairs
     starts = np.array([start for start, _ in matching.stretches])
     stretch = np.searchsorted(starts, pairs.t_new, side="right") - 1
-    confidence = [math.erf(_TRUSTED_WITHIN_S / se / math.sqrt(2)) for se in pairs.se_s]
+    confidence = _confidence_of(pairs.se_s)
     columns = (pairs.t_new, pairs.t_ref, confidence, pairs.se_s, pairs.n_inliers, stretch)
     header = ("t_new", "t_ref", "confidence", "se_s", "n_inliers", "stretch")
     _save_csv(path, header, zip(*columns, strict=True))
@@ -101,13 +102,17 @@ def load_pairs(path: Path) -> Matching:
     """
     columns = _load_columns(path, ("t_new", "t_ref", "confidence"), optional=("se_s", "n_inliers", "stretch"))
     t_new, t_ref = columns["t_new"], columns["t_ref"]
-    se_s = columns.get("se_s", _error_of(columns["confidence"]))
     n_inliers = columns.get("n_inliers", np.zeros_like(t_new)).astype(np.int64)
     stretch = columns.get("stretch")
     if t_new.size == 0 or (np.diff(t_new) <= 0).any() or min(t_new[0], t_ref.min()) < 0:
         raise ArtifactError(f"{path} must hold pairs of times from 0 up, with t_new rising from row to row.")
-    if (columns["confidence"] < 0).any() or (columns["confidence"] > 1).any() or (se_s <= 0).any():
+    confidence = columns["confidence"]
+    se_s = columns.get("se_s", _error_of(confidence))
+    if (confidence < 0).any() or (confidence > 1).any() or (se_s <= 0).any():
         raise ArtifactError(f"In {path} confidence lies between 0 and 1, and errors above 0.")
+    # The error says the same more finely, unless someone has changed their mind about the confidence.
+    untouched = np.abs(_confidence_of(se_s) - confidence) < _CONFIDENCE_ROUNDING
+    se_s = np.where(untouched, se_s, _error_of(confidence))
     spacing_s = float(np.median(np.diff(t_new))) if t_new.size > 1 else 0.0
     return Matching(
         pairs=MatchedPairs(t_new, t_ref, se_s, np.zeros_like(t_new), n_inliers),
@@ -123,6 +128,12 @@ def load_pairs(path: Path) -> Matching:
 def _stretches(t_new: FloatArray, stretch: FloatArray) -> tuple[tuple[float, float], ...]:
     parts = np.split(t_new, np.flatnonzero(np.diff(stretch)) + 1)
     return tuple((float(part[0]), float(part[-1])) for part in parts)
+
+
+def _confidence_of(se_s: FloatArray) -> FloatArray:
+    """The probability that a sighting with that standard error is close enough to the truth to be trusted."""
+    confidence: FloatArray = erf(_TRUSTED_WITHIN_S / (se_s * math.sqrt(2)))
+    return confidence
 
 
 def _error_of(confidence: FloatArray) -> FloatArray:

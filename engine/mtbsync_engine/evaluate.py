@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from mtbsync_engine.errors import InputError
 from mtbsync_engine.judge import NINE_IN_TEN
 from mtbsync_engine.markers import REVIEW_THRESHOLD, confidence_of
-from mtbsync_engine.model import FloatArray, TimeMap
+from mtbsync_engine.model import Decision, FloatArray, TimeMap
 
 _BADLY_OFF_S = 0.5
 
@@ -68,8 +68,17 @@ def read_truth(path: Path) -> tuple[FloatArray, FloatArray]:
     return t_new, t_ref
 
 
-def evaluate(time_map: TimeMap, t_new: FloatArray, t_ref: FloatArray, *, frame_s: float) -> Evaluation:
+def evaluate(
+    time_map: TimeMap,
+    t_new: FloatArray,
+    t_ref: FloatArray,
+    *,
+    frame_s: float,
+    decision: Decision = Decision.ACCEPT,
+) -> Evaluation:
     """Compare the map with the true pairs `t_new`, `t_ref` (N,); a frame of the new run lasts `frame_s`.
+
+    `decision` is what was decided of the map: unless it was accepted, every marker waits for a person.
 
     Raises:
         InputError: the map supports none of them.
@@ -88,7 +97,7 @@ def evaluate(time_map: TimeMap, t_new: FloatArray, t_ref: FloatArray, *, frame_s
         marker=_summarise(off, frame_s),
         place=_summarise(np.abs(place_error[judged]), frame_s),
         calibration=float((off <= stated).mean()),
-        n_unflagged=int((trusted & (off >= _BADLY_OFF_S)).sum()),
+        n_unflagged=int((trusted & (off >= _BADLY_OFF_S)).sum()) if decision is Decision.ACCEPT else 0,
     )
 
 

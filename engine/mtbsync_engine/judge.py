@@ -8,13 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from mtbsync_engine.align.fit import HARDLY_ANY_VERIFIED, drift_ppm
+from mtbsync_engine.align.gps import SAME_PLACE_M
 from mtbsync_engine.align.match import CHANCE_MARGIN
-from mtbsync_engine.model import Alignment, Decision, GpsUse, Model, Verdict
+from mtbsync_engine.model import Alignment, Decision, GpsUse, Model, TimeMap, Verdict
 
 _REVIEW_MARGIN = 0.5
 _MIN_SUPPORT_S = 2.0
 _REVIEW_COVERAGE = 0.25
 _REVIEW_ERROR_S = 0.5
+_N_PLACES = 500
+_CURVE_HINT = "; leave out --model affine to follow a changing pace"
 # How far a normal error strays in nine cases of ten, in standard errors.
 NINE_IN_TEN = 1.645
 
@@ -75,8 +78,15 @@ def measure(alignment: Alignment) -> Quality:
         ppm=drift_ppm(alignment.time_map),
         coverage=alignment.coverage,
         margin=alignment.matching.margin,
-        median_error_s=NINE_IN_TEN * float(np.median(alignment.time_map.se_s)),
+        median_error_s=_median_error_s(alignment.time_map),
     )
+
+
+def _median_error_s(time_map: TimeMap) -> float:
+    """What half of all markers, spread evenly over the supported trail, stay below in nine cases of ten."""
+    edges = [time_map.to_ref(interval) for interval in time_map.support]
+    t_ref = np.concatenate([np.linspace(start, end, _N_PLACES) for start, end in edges])
+    return float(np.nanmedian(time_map.error_new_s(t_ref, n_se=NINE_IN_TEN)))
 
 
 def judge(alignment: Alignment, quality: Quality, gates: Gates) -> Verdict:
@@ -98,7 +108,7 @@ def _reasons_to_reject(alignment: Alignment, quality: Quality, gates: Gates) -> 
             f"(margin {alignment.matching.margin:.2f}, {CHANCE_MARGIN} is needed); is it the same trail?"
         )
     elif alignment.matching.margin < _REVIEW_MARGIN and alignment.matching.gps is GpsUse.CONTRADICTS:
-        reasons.append("The pictures match only weakly, and GPS says the two runs were in different places.")
+        reasons.append("The pictures match only weakly, and GPS says the two runs did not share a trail.")
     supported_s = sum(end - start for start, end in alignment.time_map.support)
     if supported_s < _MIN_SUPPORT_S:
         reasons.append(f"The two runs have only {supported_s:.1f} s in common.")
@@ -107,7 +117,7 @@ def _reasons_to_reject(alignment: Alignment, quality: Quality, gates: Gates) -> 
             "; leave out --model affine to follow a changing pace" if alignment.model is Model.AFFINE else ""
         )
         reasons.append(
-            f"Only {quality.inlier_frac:.0%} of the matching moments agree with the map, "
+            f"{_share(quality.inlier_frac)} of the matching moments agree with the map, "
             f"and {gates.min_inlier_frac:.0%} are asked for{hint}."
         )
     if gates.max_p90_s is not None and quality.p90_s > gates.max_p90_s:
@@ -137,23 +147,32 @@ def _reasons_to_review(alignment: Alignment, quality: Quality) -> list[str]:
             reasons.append(f"Another way to line the runs up comes close (margin {margin:.2f}).")
         if quality.verified_frac < HARDLY_ANY_VERIFIED:
             reasons.append(
-                f"Only {quality.verified_frac:.0%} of the pictures could be verified by their details; the "
+                f"{_share(quality.verified_frac)} of the pictures could be verified by their details; the "
                 "others match as a whole, and markers may be off by more than stated."
             )
     if gps is GpsUse.CONTRADICTS:
-        reasons.append(
-            "GPS says the two runs were in different places "
-            f"({alignment.matching.gps_separation_m:.0f} m apart); does each track belong to its video?"
+        apart_m = alignment.matching.gps_separation_m
+        what = (
+            "did not go the same way along the trail"
+            if apart_m <= SAME_PLACE_M
+            else f"were in different places ({apart_m:.0f} m apart)"
         )
+        reasons.append(f"GPS says the two runs {what}; does each track belong to its video?")
     if alignment.coverage < _REVIEW_COVERAGE:
         reasons.append(f"Only {alignment.coverage:.0%} of the new run shows the reference's trail.")
     if quality.median_error_s > _REVIEW_ERROR_S:
-        reasons.append(f"Markers may be off by {quality.median_error_s:.1f} s.")
+        hint = _CURVE_HINT if alignment.model is Model.AFFINE else ""
+        reasons.append(f"A typical marker may be off by {quality.median_error_s:.1f} s{hint}.")
     return reasons
+
+
+def _share(share: float) -> str:
+    return f"Only {share:.0%}" if share > 0 else "None"
 
 
 def _praise(quality: Quality) -> str:
     return (
         f"{quality.coverage:.0%} of the new run lines up with the reference, nothing else comes close "
-        f"(margin {quality.margin:.2f}), and markers are expected within {quality.median_error_s:.2f} s."
+        f"(margin {quality.margin:.2f}), and a typical marker is expected within "
+        f"{quality.median_error_s:.2f} s."
     )

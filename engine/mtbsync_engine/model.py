@@ -295,6 +295,7 @@ class GpsUse(StrEnum):
     NONE = "no track"
     ONE = "one track, for where the rider stood still"
     BOTH = "two tracks, as a prior for what the camera saw"
+    UNUSABLE = "two tracks, of which one is too short or too vague to tell anything"
     ALONE = "two tracks alone, as the camera saw nothing that matches"
     CONTRADICTS = "two tracks of different places"
 

@@ -154,3 +154,8 @@ def test_a_bad_list_gets_one_sentence_that_says_where(tmp_path: Path, text: str,
     path.write_text(text, encoding="utf-8")
     with pytest.raises(MarkerError, match=sentence):
         cmx3600.read(path, HOUR)
+
+
+def test_a_marker_to_be_reviewed_says_so_in_its_name() -> None:
+    doubtful = TransferredMarker(Marker("d", "Drop", 3.0), 3.0, 0.4, None, needs_review=True)
+    assert "* LOC: 01:00:03:00 RED     CHECK: Drop\n" in export(doubtful).files[0][1]

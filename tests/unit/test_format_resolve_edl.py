@@ -92,7 +92,6 @@ def test_all_that_goes_missing_is_said() -> None:
     doubtful = TransferredMarker(Marker("d", "", 3.0, extra=(("kmh", "30"),)), 3.0, 0.4, 0.5, True)
     assert export(lost, doubtful, placed("C", 5.0, colour="orange")).losses == (
         "Not placed: 'lost' (not seen).",
-        "To be reviewed, which the editor does not show: 'd'.",
         "Left out for every marker: id, confidence, expected error.",
         "Columns left out: 'kmh'.",
         "Colour 'orange' becomes Yellow.",
@@ -186,3 +185,9 @@ def test_a_timeline_may_run_past_midnight(tmp_path: Path) -> None:
     assert " 00:00:05:00 00:00:05:01  \n" in text
     (tmp_path / "run.edl").write_bytes(text.encode())
     assert [m.t_s for m in resolve_edl.read(tmp_path / "run.edl", start)] == [5.0, 15.0]
+
+
+def test_a_marker_to_be_reviewed_says_so_in_its_note() -> None:
+    marker = Marker("d", "Drop", 3.0, comment="brake")
+    written = export(TransferredMarker(marker, 3.0, 0.4, 0.82, True)).files[0][1]
+    assert "\nCHECK, may be 0.8 s off: brake |C:" in written

@@ -30,12 +30,13 @@ def _alignment(
     support: tuple[tuple[float, float], ...] = ((0.0, 40.0),),
     margin: float = 0.9,
     gps: GpsUse = GpsUse.NONE,
+    gps_separation_m: float = 7.0,
     n_inliers: tuple[int, ...] = (30, 30, 0, 30),
 ) -> Alignment:
     """Forty seconds of a new run on the reference, seen four times; all is well unless it is said."""
     t_new = np.array([0.0, 13.0, 27.0, 40.0])
     pairs = MatchedPairs(t_new, 5 + slope * t_new, np.full(4, 0.05), np.full(4, 4.0), np.array(n_inliers))
-    matching = Matching(pairs, ((0.0, 40.0),), 0.0, 40.0, margin, gps, 7.0)
+    matching = Matching(pairs, ((0.0, 40.0),), 0.0, 40.0, margin, gps, gps_separation_m)
     time_map = TimeMap(t_new, 5 + slope * t_new, np.full(4, se_s), support)
     return Alignment(model, time_map, matching, np.array(residual_s), inlier_thresh_s=0.2)
 
@@ -64,7 +65,7 @@ def test_quality_is_counted_from_the_residuals() -> None:
     assert quality.ppm == pytest.approx(500)
     assert quality.coverage == 1.0
     assert quality.margin == 0.9
-    assert quality.median_error_s == pytest.approx(1.645 * 0.05)
+    assert quality.median_error_s == pytest.approx(1.645 * 0.05 / 1.0005)
 
 
 @pytest.mark.parametrize(
@@ -72,10 +73,10 @@ def test_quality_is_counted_from_the_residuals() -> None:
     [
         (_alignment(margin=0.29), Gates(), "no better than chance"),
         (_alignment(margin=0.0), Gates(), "is it the same trail?"),
-        (_alignment(margin=0.45, gps=GpsUse.CONTRADICTS), Gates(), "GPS says the two runs were in different"),
+        (_alignment(margin=0.45, gps=GpsUse.CONTRADICTS), Gates(), "did not share a trail"),
         (_alignment(support=((3.0, 4.9),)), Gates(), "only 1.9 s in common"),
         (_alignment(support=((3.0, 3.9), (10.0, 10.9))), Gates(), "only 1.8 s in common"),
-        (_alignment(residual_s=(0.3, 0.3, -0.3, 0.3)), Gates(), "Only 0% of the matching moments"),
+        (_alignment(residual_s=(0.3, 0.3, -0.3, 0.3)), Gates(), "None of the matching moments"),
         (_alignment(residual_s=(0.3, 0.1, -0.3, 0.3)), STRICT_GATES, "Only 25% of the matching moments"),
         (_alignment(residual_s=(0.1, 0.1, 0.1, 4.0)), STRICT_GATES, "One in ten matching moments"),
         (_alignment(model=Model.AFFINE, slope=1.0006), STRICT_GATES, "drift by +600 ppm"),
@@ -109,17 +110,19 @@ def test_what_cannot_be_trusted_is_rejected_and_told_why(
         (_alignment(margin=0.49), "Another way to line the runs up comes close (margin 0.49)"),
         (_alignment(margin=math.nan), "do not say how close"),
         (_alignment(margin=0.05, gps=GpsUse.ALONE), "the markers go by GPS alone"),
-        (_alignment(gps=GpsUse.CONTRADICTS), "7 m apart"),
+        (_alignment(gps=GpsUse.CONTRADICTS), "did not go the same way along the trail"),
+        (_alignment(gps=GpsUse.CONTRADICTS, gps_separation_m=140.0), "140 m apart"),
         (_alignment(support=((0.0, 9.9),)), "Only 25% of the new run"),
         (_alignment(se_s=0.31), "may be off by 0.5 s"),
-        (_alignment(n_inliers=(0, 0, 0, 0)), "Only 0% of the pictures could be verified"),
+        (_alignment(n_inliers=(0, 0, 0, 0)), "None of the pictures could be verified"),
     ],
     ids=[
         "close rival",
         "just too close",
         "margin unknown",
         "gps alone",
-        "gps contradicts",
+        "the other way round",
+        "another place",
         "little covered",
         "uncertain",
         "nothing verified",

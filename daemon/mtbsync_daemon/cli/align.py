@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from pathlib import Path
 from subprocess import list2cmdline
 from typing import TYPE_CHECKING, Annotated
@@ -27,7 +29,7 @@ Markers = Annotated[
 ]
 RefGpx = Annotated[Path | None, typer.Option("--ref-gpx", help="GPX track of the reference run.")]
 RefGpxOffset = Annotated[
-    float, typer.Option("--ref-gpx-offset", help="Seconds by which the reference's track lags its video.")
+    float, typer.Option("--ref-gpx-offset", help="Seconds to add to the times of the reference's track.")
 ]
 ModelName = Annotated[
     str, typer.Option("--model", help="`curve` follows a changing pace; `affine` is for one constant pace.")
@@ -156,7 +158,7 @@ def sync(
     new_gpx: Annotated[Path | None, typer.Option("--new-gpx", help="GPX track of the new run.")] = None,
     ref_gpx_offset: RefGpxOffset = 0.0,
     new_gpx_offset: Annotated[
-        float, typer.Option("--new-gpx-offset", help="Seconds by which the new run's track lags its video.")
+        float, typer.Option("--new-gpx-offset", help="Seconds to add to the times of the new run's track.")
     ] = 0.0,
     model: ModelName = "curve",
     review_threshold: o.ReviewThreshold = 0.6,
@@ -337,6 +339,30 @@ def batch(
     return EXIT_FAILED if failed else 0
 
 
+def _command_line(*arguments: str) -> str:
+    """What to type at this system's prompt."""
+    return list2cmdline(arguments) if sys.platform == "win32" else shlex.join(arguments)
+
+
+def _say_where_tracks_start(console: Console, request: SyncRequest, result: SyncResult) -> None:
+    """Which moment of a track is the first picture is an assumption that a rider has to be able to see."""
+    for run, whose, offset_s in (
+        ("new", "new run's", request.new_gpx_offset_s),
+        ("reference", "reference's", request.ref_gpx_offset_s),
+    ):
+        starts_s = result.document[run]["track_starts_s"]
+        if starts_s is None:
+            continue
+        if abs(starts_s - offset_s) < 1e-6:
+            console.say(f"The {whose} track is taken to begin {offset_s:g} s after the first picture.")
+        else:
+            option = "--new-gpx-offset" if run == "new" else "--ref-gpx-offset"
+            console.say(
+                f"By the camera's clock, the {whose} track begins {starts_s:.1f} s after the first picture; "
+                f"if that clock was wrong, correct it with {option}."
+            )
+
+
 def _report_sync(console: Console, request: SyncRequest, result: SyncResult) -> int:
     from mtbsync_daemon.results import MARKERS
 
@@ -354,12 +380,15 @@ def _report_sync(console: Console, request: SyncRequest, result: SyncResult) -> 
         console.result({"ok": True, "n_pairs": len(result.matching.pairs)} | written | timings)
         return 0
     status = _report_verdict(console, result.judged.verdict)
+    if result.document["new"]["fingerprint"] == result.document["reference"]["fingerprint"]:
+        console.warn("The new run and the reference are one and the same recording.")
     console.say(f"GPS: {result.matching.gps.value}.")
+    _say_where_tracks_start(console, request, result)
     if result.markers and status != EXIT_REJECTED:
         report_markers(console, result.markers)
         console.say(f"Written: {request.out / MARKERS}")
     _say_timings(console, timings)
-    console.say(f"See how well the runs line up: {list2cmdline(['mtbsync', 'plot', str(request.out)])}")
+    console.say(f"See how well the runs line up: {_command_line('mtbsync', 'plot', str(request.out))}")
     document = {k: v for k, v in result.document.items() if k != "knots"}
     console.result(document | written | timings)
     return status

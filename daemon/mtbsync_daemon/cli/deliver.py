@@ -76,6 +76,7 @@ def transfer(
         review_threshold=review_threshold,
     )
     if decision == "reject":
+        out.unlink(missing_ok=True)
         console.warn(
             f"No marker is carried over, as the time map was rejected. {' '.join(timewarp.verdict.reasons)}"
         )

@@ -44,8 +44,8 @@ def plot(
         raise InputError(
             f"There is no {names.TIMEWARP} in {folder}; name the folder that `mtbsync sync` wrote to."
         )
-    path = out or folder / "sync.png"
-    check_output(path, (folder / name for name in names.ALL))
+    path = out or folder / names.PICTURE
+    check_output(path, (folder / name for name in names.ALL if name != names.PICTURE))
     write_picture(
         load_timewarp_json(folder / names.TIMEWARP),
         read_transferred(markers) if markers.exists() else (),
@@ -124,7 +124,9 @@ def evaluate(
     t_new, t_ref = read_truth(truth)
     new_run = noted_run(timewarp_json, "new")
     rate = new_run.rate if fps is None and new_run is not None else Rate.parse(fps or "30")
-    result = compare(timewarp.time_map, t_new, t_ref, frame_s=float(1 / rate.fps))
+    result = compare(
+        timewarp.time_map, t_new, t_ref, frame_s=float(1 / rate.fps), decision=timewarp.verdict.decision
+    )
     rows = [] if markers is None else _marker_rows(read_transferred(markers), t_new, t_ref)
     console.table(
         f"{result.n} moments, {result.covered:.0%} of the truth",

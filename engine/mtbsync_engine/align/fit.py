@@ -132,13 +132,13 @@ def _fit_affine(matching: Matching, params: FitParams, thresh_s: float) -> TimeM
     first, second = first[apart], second[apart]
     a = (pairs.t_ref[second] - pairs.t_ref[first]) / (pairs.t_new[second] - pairs.t_new[first])
     b = pairs.t_ref[first] - a * pairs.t_new[first]
-    agrees = np.abs(a[:, None] * pairs.t_new + b[:, None] - pairs.t_ref) <= thresh_s
-    counts = np.where(a > 0, agrees.sum(axis=1), 0)
-    if counts.size == 0 or counts.max() < MIN_PAIRS:
+    rising = np.flatnonzero(a > 0)
+    lines = (np.abs(a[k] * pairs.t_new + b[k] - pairs.t_ref) <= thresh_s for k in rising)
+    chosen = max(lines, key=np.count_nonzero, default=np.zeros(0, np.bool_))
+    if np.count_nonzero(chosen) < MIN_PAIRS:
         raise AlignmentError(
             "No straight line fits these two runs; leave out --model affine to follow their pace."
         )
-    chosen = agrees[counts.argmax()]
     t, r, weight = pairs.t_new[chosen], pairs.t_ref[chosen], 1 / pairs.se_s[chosen]
     (slope, offset), *_ = np.linalg.lstsq(np.column_stack([t, np.ones_like(t)]) * weight[:, None], r * weight)
     if slope <= 0:

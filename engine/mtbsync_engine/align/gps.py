@@ -41,7 +41,7 @@ _GATE_M = 40.0
 _WORST_ACCURACY_M = 20.0
 _LEAST_LENGTH_M = 30.0
 _SAME_PLACE_OVERLAP = 0.3
-_SAME_PLACE_M = 25.0
+SAME_PLACE_M = 25.0
 
 _STANDING_MPS = 0.7
 _STANDING_S = 3.0
@@ -109,7 +109,7 @@ class GpsPrior:
     @property
     def is_same_place(self) -> bool:
         """Whether three tenths or more of the shorter track run along the other, the same way and near."""
-        return self.overlap >= _SAME_PLACE_OVERLAP and self.separation_m <= _SAME_PLACE_M
+        return self.overlap >= _SAME_PLACE_OVERLAP and self.separation_m <= SAME_PLACE_M
 
     def at(self, t_new_s: ArrayLike) -> tuple[FloatArray, FloatArray]:
         """t_ref_s and its standard error at any times of the new run; nan where the tracks do not tell."""

@@ -14,6 +14,8 @@ from mtbsync_engine.align.search import Path, best_path, part_on_trail, rival_sc
 from mtbsync_engine.errors import AlignmentError
 from mtbsync_engine.model import FloatArray, GpsUse, Index, LikenessImage, MatchedPairs, Matching, Track
 
+# Raised whenever the same indexes and tracks would be lined up or judged otherwise.
+STAGE_VERSION = 1
 # Below this gap to the best rival, what the camera saw says nothing, and GPS alone has to carry the result.
 CHANCE_MARGIN = 0.3
 # A prior may cost a step as much as a good look-alike earns, and no more: the camera has the last word.
@@ -51,7 +53,11 @@ def match(
         expected = seen - np.nan_to_num(disagreement)
         # Where GPS puts both runs at one place they share it, however little the pictures show of that.
         evidence = seen + np.nan_to_num(_MAX_PRIOR_COST - disagreement)
-    clock_new, clock_ref = _riding_clock(new, track_new), _riding_clock(ref, track_ref)
+    if prior is not None and not prior.is_same_place:
+        # A track of another place belongs to another ride, and so do its rests.
+        clock_new, clock_ref = _riding_clock(new, None), _riding_clock(ref, None)
+    else:
+        clock_new, clock_ref = _riding_clock(new, track_new), _riding_clock(ref, track_ref)
     whole = best_path(expected, clock_new, clock_ref)
     path = part_on_trail(whole, expected, evidence)
     margin = _margin(path.score, rival_score(expected, seen, whole, clock_new, clock_ref))
@@ -123,6 +129,8 @@ def _gps_use(
         if not prior.is_same_place:
             return GpsUse.CONTRADICTS
         return GpsUse.BOTH if margin >= CHANCE_MARGIN else GpsUse.ALONE
+    if track_new is not None and track_ref is not None:
+        return GpsUse.UNUSABLE
     return GpsUse.NONE if track_new is None and track_ref is None else GpsUse.ONE
 
 

@@ -28,6 +28,8 @@ _MIN_LOG_SCALE_RATE = 0.05
 _LOG_SCALE_ERROR = 0.03
 # One standard error of a likeness's peak, as a share of the time between pictures.
 _PEAK_ERROR = 0.3
+# Pictures at equal distances are so to a microsecond only.
+_ROUNDING_S = 1e-3
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,7 @@ def refine(
     t_ref_s, se_s, n_inliers = whole.t_ref.copy(), whole.se_s.copy(), whole.n_inliers.copy()
     for k, (j, i) in enumerate(zip(path.new, path.ref, strict=True)):
         on_picture(float(new.t_s[j]))
-        near = np.flatnonzero(np.abs(ref.t_s - ref.t_s[i]) <= params.window_s)
+        near = np.flatnonzero(np.abs(ref.t_s - ref.t_s[i]) <= params.window_s + _ROUNDING_S)
         views = [v for v in (_compare(matcher, new, int(j), ref, int(m), params) for m in near) if v]
         timed = _same_scale(views, ref.spacing_s)
         if timed is not None:
@@ -90,7 +92,7 @@ def refine(
 
 
 def _by_likeness(path: Path, z: NDArray[np.float32], new: Index, ref: Index) -> MatchedPairs:
-    """Where a parabola through the likeness of three neighbours peaks; on the path itself where it does not."""
+    """Where a parabola through the likeness of three neighbours peaks; on the path where it does not."""
     i = np.clip(path.ref, 1, ref.t_s.size - 2)
     before, here, after = (z[path.new, i + d].astype(np.float64) for d in (-1, 0, 1))
     bend = before - 2 * here + after

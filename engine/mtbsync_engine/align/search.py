@@ -48,9 +48,8 @@ def best_path(z: NDArray[np.float32], t_new_s: FloatArray, t_ref_s: FloatArray) 
     `t_new_s` (N,) and `t_ref_s` (M,) are the pictures' times, on which slopes are bounded.
     """
     n_new, n_ref = z.shape
-    earns = _earned(z)
     came_from = np.full((n_new, n_ref), -1, dtype=np.int32)
-    score = earns[0]
+    score = _earned(z[0])
     best_score, best_end = float(score.max()), int(score.argmax())
     leap_from = score.copy()
     leap_origin = np.arange(n_ref)
@@ -59,7 +58,7 @@ def best_path(z: NDArray[np.float32], t_new_s: FloatArray, t_ref_s: FloatArray) 
         gain, origin = np.zeros(n_ref), np.full(n_ref, -1)
         _consider_leaps(gain, origin, leap_from, leap_origin)
         _consider_steps(gain, origin, score, (j - 1) * n_ref, t_new_s[j] - t_new_s[j - 1], t_ref_s)
-        score = earns[j] + gain
+        score = _earned(z[j]) + gain
         came_from[j] = origin
         leap_from -= _MISSED_PICTURE_COST
         better = score > leap_from

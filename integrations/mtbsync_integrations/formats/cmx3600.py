@@ -14,7 +14,7 @@ from mtbsync_engine.model import Marker
 from mtbsync_engine.timing import Timecode, frame_start_s, nearest_frame
 from mtbsync_integrations.formats import Export, edl
 from mtbsync_integrations.formats.colours import AVID, is_colour_name, to_palette
-from mtbsync_integrations.formats.losses import listed, not_carried, title
+from mtbsync_integrations.formats.losses import listed, not_carried, review_hint, title
 from mtbsync_integrations.formats.sources import stable_ids
 from mtbsync_integrations.timeline import TimelineClip, placed_markers, timeline_clip, timeline_start
 
@@ -40,8 +40,8 @@ def write(timeline: Timeline) -> Export:
     text += edl.event(1, reel, (source, source + clip.n_frames), (start, start + clip.n_frames)) + "\n"
     text += f"* FROM CLIP NAME:  {edl.one_line(clip.name)}\n"
     for placed in markers:
-        marker = placed.transferred.marker
-        locator = f"{colours[marker.colour].upper():<7} {edl.one_line(marker.name)}".rstrip()
+        marker, hint = placed.transferred.marker, review_hint(placed.transferred)
+        locator = f"{colours[marker.colour].upper():<7} {edl.one_line(hint + marker.name)}".rstrip()
         text += f"* LOC: {start + placed.frame} {locator}\n"
     losses = (*not_carried(timeline, comment=False, length=False), *colour_losses)
     changed = [title(m.transferred) for m in markers if _changes(m.transferred.marker.name)]

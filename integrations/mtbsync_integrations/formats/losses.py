@@ -19,6 +19,14 @@ def title(transferred: TransferredMarker) -> str:
     return f"'{name}'"
 
 
+def review_hint(transferred: TransferredMarker) -> str:
+    """What a marker that needs review says of it, in front of its text; empty where it needs none."""
+    if not transferred.needs_review:
+        return ""
+    error_s = transferred.expected_error_s
+    return "CHECK: " if error_s is None else f"CHECK, may be {error_s:.1f} s off: "
+
+
 def listed(things: Sequence[str]) -> str:
     """The first few of `things`, and how many more there are."""
     more = len(things) - _SHOWN
@@ -38,7 +46,6 @@ def not_carried(timeline: Timeline, *, comment: bool, length: bool) -> tuple[str
     columns = dict.fromkeys(column for m in carried for column, _ in m.marker.extra)
     kinds = {
         "Not placed": [f"{title(m)} ({m.reason})" if m.reason else title(m) for m in unplaced],
-        "To be reviewed, which the editor does not show": [title(m) for m in carried if m.needs_review],
         "Comments left out": [title(m) for m in carried if m.marker.comment and not comment],
         "Lengths left out": [title(p.transferred) for p in placed if p.n_frames > 1 and not length],
         "Left out for every marker": ["id", "confidence", "expected error"] if carried else [],

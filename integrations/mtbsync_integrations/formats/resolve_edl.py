@@ -18,7 +18,7 @@ from mtbsync_engine.timing import Timecode, frame_start_s
 from mtbsync_integrations.formats import Export, edl
 from mtbsync_integrations.formats.collisions import one_a_frame
 from mtbsync_integrations.formats.colours import RESOLVE, to_palette
-from mtbsync_integrations.formats.losses import listed, not_carried, title
+from mtbsync_integrations.formats.losses import listed, not_carried, review_hint, title
 from mtbsync_integrations.formats.sources import stable_ids
 from mtbsync_integrations.timeline import PlacedMarker, placed_markers, timeline_clip, timeline_start
 
@@ -96,7 +96,8 @@ def _part(name: str, start: Timecode, markers: Sequence[PlacedMarker], colours: 
         frame = (start + placed.frame, start + placed.frame + 1)
         colour, label = _COLOUR_PREFIX + colours[marker.colour], edl.one_line(marker.name, without="|")
         text += f"{edl.event(number, '001', frame, frame)}  \n"
-        text += f"{_note(marker.comment)} |C:{colour} |M:{label} |D:{max(1, placed.n_frames)}\n\n"
+        note = _note(review_hint(placed.transferred) + marker.comment)
+        text += f"{note} |C:{colour} |M:{label} |D:{max(1, placed.n_frames)}\n\n"
     return text
 
 
