@@ -24,6 +24,7 @@ from mtbsync_daemon.results import (
     WARP,
 )
 from mtbsync_engine.align.fit import FitParams
+from mtbsync_engine.align.gps import Method
 from mtbsync_engine.align.match import STAGE_VERSION as ALIGN_VERSION
 from mtbsync_engine.align.match import match
 from mtbsync_engine.align.refine import RefineParams
@@ -81,6 +82,7 @@ class SyncRequest:
     new_gpx: Path | None = None
     ref_gpx_offset_s: float = 0.0
     new_gpx_offset_s: float = 0.0
+    gps_method: Method = "local"
     markers: tuple[Marker, ...] = ()
     marker_file: Path | None = None
     index_params: IndexParams = field(default_factory=IndexParams)
@@ -130,7 +132,13 @@ def sync(request: SyncRequest, progress: Progress) -> SyncResult:
     new = _index("index_new", new_recording, request.out / NEW_INDEX, request, perf, progress)
     with perf.stage("match"), progress("Lining the two runs up", new.duration_s) as done:
         matching, likeness = match(
-            new, ref, request.refine, track_new=track_new, track_ref=track_ref, on_picture=done
+            new,
+            ref,
+            request.refine,
+            track_new=track_new,
+            track_ref=track_ref,
+            gps_method=request.gps_method,
+            on_picture=done,
         )
     judged: Judged | None = None
     markers: tuple[TransferredMarker, ...] = ()
@@ -175,6 +183,7 @@ def request_key(request: SyncRequest, new: Recording, reference: Recording) -> s
     everything = {
         "stage_version": (INDEX_VERSION, ALIGN_VERSION, FORMAT_VERSION),
         "contents": (new.fingerprint, reference.fingerprint, tracks),
+        "gps_method": request.gps_method,
         "offsets": (request.new_gpx_offset_s, request.ref_gpx_offset_s),
         "markers": [asdict(marker) for marker in request.markers],
         "index": asdict(request.index_params),

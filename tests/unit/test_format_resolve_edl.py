@@ -84,7 +84,7 @@ def test_two_markers_on_one_frame_stand_on_two_and_that_is_said() -> None:
     written = export(placed("A", 1.0), placed("B", 1.001))
     assert "01:00:01:00 01:00:01:01  \n |C:ResolveColorBlue |M:A" in written.files[0][1]
     assert "01:00:01:01 01:00:01:02  \n |C:ResolveColorBlue |M:B" in written.files[0][1]
-    assert "'B' moved 1 frame later, as its frame has another marker." in written.losses
+    assert "Moved, as another marker has the frame: 'B' 1 frame later." in written.losses
 
 
 def test_all_that_goes_missing_is_said() -> None:

@@ -6,7 +6,7 @@ import shlex
 import sys
 from pathlib import Path
 from subprocess import list2cmdline
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -33,6 +33,10 @@ RefGpxOffset = Annotated[
 ]
 ModelName = Annotated[
     str, typer.Option("--model", help="`curve` follows a changing pace; `affine` is for one constant pace.")
+]
+GpsMethod = Annotated[
+    Literal["local", "fastdtw"],
+    typer.Option("--gps-method", help="How two tracks are laid on each other."),
 ]
 Strict = Annotated[
     bool, typer.Option("--strict", help="Narrow gates: inlier share 0.50, P90 1.0 s, 500 ppm (affine).")
@@ -160,6 +164,7 @@ def sync(
     new_gpx_offset: Annotated[
         float, typer.Option("--new-gpx-offset", help="Seconds to add to the times of the new run's track.")
     ] = 0.0,
+    gps_method: GpsMethod = "local",
     model: ModelName = "curve",
     review_threshold: o.ReviewThreshold = 0.6,
     strict: Strict = False,
@@ -204,6 +209,7 @@ def sync(
         new_gpx=new_gpx,
         ref_gpx_offset_s=ref_gpx_offset,
         new_gpx_offset_s=new_gpx_offset,
+        gps_method=gps_method,
         markers=_markers(markers, markers_fps, markers_start_tc, reference),
         marker_file=markers,
         index_params=_index_params(fps, n_features, no_clahe, fast),
@@ -354,7 +360,8 @@ def _say_where_tracks_start(console: Console, request: SyncRequest, result: Sync
         if starts_s is None:
             continue
         if abs(starts_s - offset_s) < 1e-6:
-            console.say(f"The {whose} track is taken to begin {offset_s:g} s after the first picture.")
+            when = f"{offset_s:g} s after the first picture" if offset_s else "with the first picture"
+            console.say(f"The {whose} track is taken to begin {when}.")
         else:
             option = "--new-gpx-offset" if run == "new" else "--ref-gpx-offset"
             console.say(

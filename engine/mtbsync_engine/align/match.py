@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from mtbsync_engine.align.gps import GpsPrior, align_tracks, standing
+from mtbsync_engine.align.gps import GpsPrior, Method, align_tracks, standing
 from mtbsync_engine.align.likeness import likeness, likeness_image, resting
 from mtbsync_engine.align.refine import RefineParams, refine
 from mtbsync_engine.align.search import Path, best_path, part_on_trail, rival_score
@@ -34,18 +34,19 @@ def match(
     *,
     track_new: Track | None = None,
     track_ref: Track | None = None,
+    gps_method: Method = "local",
     on_picture: Callable[[float], None] = lambda t_new_s: None,
 ) -> tuple[Matching, LikenessImage]:
     """Find what the two runs have in common, and the picture of their likeness.
 
-    `params` None leaves out the comparison of key points. `on_picture` is called with each picture's t_new
-    in seconds, for progress.
+    `params` None leaves out the comparison of key points; `gps_method` is `align_tracks`'s.
+    `on_picture` is called with each picture's t_new in seconds, for progress.
 
     Raises:
         AlignmentError: the indexes were not made alike.
     """
     _check_comparable(new, ref)
-    prior = align_tracks(track_new, track_ref) if track_new and track_ref else None
+    prior = align_tracks(track_new, track_ref, method=gps_method) if track_new and track_ref else None
     seen = likeness(new, ref)
     expected, evidence = seen, seen
     if prior is not None and prior.is_same_place:

@@ -7,14 +7,14 @@ from dataclasses import replace
 from itertools import chain
 
 from mtbsync_engine.timing import Rate
-from mtbsync_integrations.formats.losses import title
+from mtbsync_integrations.formats.losses import listed, title
 from mtbsync_integrations.timeline import PlacedMarker
 
 
 def one_a_frame(
     markers: Sequence[PlacedMarker], n_frames: int, rate: Rate
 ) -> tuple[tuple[PlacedMarker, ...], tuple[str, ...]]:
-    """`markers` in order of their frames, no two on one, and a sentence for each that moved or is left out.
+    """`markers` in order of their frames, no two on one, and sentences on those that moved or are left out.
 
     The first marker of every frame keeps it. The others look for a free frame up to a second later, then
     up to a second earlier, among the clip's frames 0 to `n_frames` - 1.
@@ -24,16 +24,21 @@ def one_a_frame(
     for marker in markers:
         if taken.setdefault(marker.frame, marker) is not marker:
             crowded.append(marker)
-    sentences = []
+    moved, left_out = [], []
     for marker in crowded:
         free = _free_frame(marker.frame, taken, n_frames, rate.nominal)
         name = title(marker.transferred)
         if free is None:
-            sentences.append(f"Not placed: {name}, as every frame within a second of it has a marker.")
+            left_out.append(name)
         else:
             taken[free] = replace(marker, frame=free)
-            sentences.append(f"{name} moved {_shift(free - marker.frame)}, as its frame has another marker.")
-    return tuple(taken[frame] for frame in sorted(taken)), tuple(sentences)
+            moved.append(f"{name} {_shift(free - marker.frame)}")
+    kinds = {
+        "Moved, as another marker has the frame": moved,
+        "Not placed, as every frame within a second has a marker": left_out,
+    }
+    sentences = tuple(f"{kind}: {listed(names)}." for kind, names in kinds.items() if names)
+    return tuple(taken[frame] for frame in sorted(taken)), sentences
 
 
 def _free_frame(frame: int, taken: dict[int, PlacedMarker], n_frames: int, reach: int) -> int | None:
