@@ -200,9 +200,11 @@ class TimeMap:
         """The exact inverse of `to_ref`: t_new at each `t_ref`; nan outside the support."""
         wanted = np.asarray(t_ref, dtype=np.float64)
         starts, ends = np.array(self.support).T
-        first, last = self._forward(starts) - _EDGE_S, self._forward(ends) + _EDGE_S
+        first, last = self._forward(starts), self._forward(ends)
         k = np.maximum(np.searchsorted(first, wanted, side="right") - 1, 0)
-        supported = (first[k] <= wanted) & (wanted <= last[k])
+        after = np.minimum(k + 1, len(self.support) - 1)
+        k = np.where((wanted > last[k] + _EDGE_S) & (wanted >= first[after] - _EDGE_S), after, k)
+        supported = (first[k] - _EDGE_S <= wanted) & (wanted <= last[k] + _EDGE_S)
         return np.where(supported, np.clip(self._solve(wanted), starts[k], ends[k]), np.nan)
 
     def supports(self, t_new: ArrayLike) -> NDArray[np.bool_]:

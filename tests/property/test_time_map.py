@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mtbsync_engine.errors import AlignmentError
@@ -78,6 +78,15 @@ def test_it_goes_through_its_knots(time_map: TimeMap) -> None:
 
 
 @given(time_maps(least_slope=0.05), _SHARES)
+@example(
+    TimeMap(
+        np.r_[0.0, 0.31622777 + 0.1 * np.arange(8)],
+        np.r_[0.0, 0.03162278 + 0.1 * np.arange(8)],
+        np.zeros(9),
+        ((0.0, 0.0), (1.0162e-5, 1.01622), (1.01622, 1.01622)),
+    ),
+    [0.0],
+)
 def test_from_new_to_reference_and_back_is_the_same_moment(time_map: TimeMap, shares: list[float]) -> None:
     t_new = _moments(time_map, shares)
     # Where a piece ends flat, the inverse turns the rounding of t_ref into its square root: microseconds.

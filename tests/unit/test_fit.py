@@ -150,6 +150,22 @@ def test_stated_errors_hold(verified: bool, se_s: float, outliers: float) -> Non
     assert min(shares_new) >= 0.8
 
 
+@pytest.mark.parametrize("pace", [0.02, 0.4, 1.0, 2.5])
+def test_stated_errors_hold_at_any_pace(pace: float) -> None:
+    def ride(t: FloatArray) -> FloatArray:
+        return np.interp(t, [0, 10, 20, 30], [5, 15, 15 + 10 * pace, 25 + 10 * pace])
+
+    moments = np.linspace(12, 18, 40)
+    within, stated = [], []
+    for seed in range(8):
+        time_map = fit(_matching(*_sightings(ride, seed)), FitParams()).time_map
+        stated.append(np.median(time_map.error_ref_s(moments)))
+        within.append((_errors(time_map, ride, moments) <= _NINE_IN_TEN * stated[-1]).mean())
+    assert np.mean(within) >= 0.9
+    # The sightings are as good at one pace as at another.
+    assert 0.025 <= np.median(stated) <= 0.06
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_sightings_that_err_more_than_they_claim_are_found_out(seed: int) -> None:
     sightings = _sightings(_waves, seed, se_s=0.12)

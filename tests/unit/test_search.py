@@ -158,6 +158,16 @@ def test_a_step_that_is_too_steep_or_leaves_pictures_out_is_paid_for_as_a_leap(s
     assert (np.diff(path.ref) >= 0).all()
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_pictures_that_a_leap_leaves_out_are_paid_for_each(seed: int) -> None:
+    clocks = _clock(75), _clock(90)
+    z = _showing(np.r_[2 + _clock(30), np.full(15, np.nan), 12.5 + _clock(30)], clocks[1], seed)
+    z[30:45] = -3.0
+    path = best_path(z, *clocks)
+    assert np.diff(path.new).max() >= 14
+    assert path.score == pytest.approx(_price(path, z, *clocks), abs=1e-6)
+
+
 @pytest.mark.parametrize("seed", range(10))
 def test_no_other_path_earns_more(seed: int) -> None:
     clocks = _clock(5), _clock(6)

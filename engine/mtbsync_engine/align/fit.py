@@ -100,15 +100,16 @@ def _fit_curve(matching: Matching) -> TimeMap:
     pairs = matching.pairs
     u = 0.5 * (pairs.t_new + pairs.t_ref)
     order = np.argsort(u, kind="stable")
-    u, d, se = u[order], (pairs.t_ref - pairs.t_new)[order], pairs.se_s[order]
+    u, d, se_ref = u[order], (pairs.t_ref - pairs.t_new)[order], pairs.se_s[order]
     verified = pairs.n_inliers[order] > 0
+    se = se_ref
     smoothed = _robustly_smoothed(u, d, se)
     for _ in range(_RESCALINGS):
-        se = se * _claimed_too_little(d - smoothed.d, se, verified)
+        se_ref = se_ref * _claimed_too_little(d - smoothed.d, se, verified)
+        # An error of t_ref moves a sighting along u as well: only this much of it leads off the curve.
+        se = se_ref * np.clip(1 - smoothed.slope / 2, 2 / (1 + _MAX_PACE), 2)
         smoothed = _robustly_smoothed(u, d, se)
-    whole = _SHARED_WHOLE if verified.mean() >= HARDLY_ANY_VERIFIED else _SHARED_UNPROVEN
-    shared = se * np.where(verified, _SHARED_VERIFIED, whole)
-    smoothed = replace(smoothed, variance=smoothed.variance + shared**2 + _SYSTEMATIC_S**2)
+    smoothed = replace(smoothed, variance=smoothed.variance + _shared_variance(se, verified))
     u, smoothed = _with_reach(u, smoothed, matching.reach_s)
     t_new = _rising(u - smoothed.d / 2, smoothed.variance)
     t_ref = _rising(u + smoothed.d / 2, smoothed.variance)
@@ -257,8 +258,8 @@ def _claimed_too_little(residual_s: FloatArray, se: FloatArray, verified: NDArra
 
 def _shared_variance(se: FloatArray, verified: NDArray[np.bool_]) -> FloatArray:
     """What no number of sightings averages away, for each of them (K,)."""
-    share = np.where(verified, _SHARED_VERIFIED, _SHARED_WHOLE)
-    variance: FloatArray = (share * se) ** 2 + _SYSTEMATIC_S**2
+    whole = _SHARED_WHOLE if verified.mean() >= HARDLY_ANY_VERIFIED else _SHARED_UNPROVEN
+    variance: FloatArray = (np.where(verified, _SHARED_VERIFIED, whole) * se) ** 2 + _SYSTEMATIC_S**2
     return variance
 
 
