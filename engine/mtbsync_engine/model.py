@@ -100,6 +100,12 @@ class Track:
         for name in ("t_s", "east_m", "north_m", "ele_m", "accuracy_m"):
             object.__setattr__(self, name, _frozen(getattr(self, name)))
 
+    @property
+    def speed_mps(self) -> FloatArray:
+        """Speed over ground at each `t_s`, in metres a second, by central differences. Shape (N,)."""
+        speed: FloatArray = np.hypot(np.gradient(self.east_m, self.t_s), np.gradient(self.north_m, self.t_s))
+        return speed
+
 
 # --- what a recording looks like ----------------------------------------------------------------
 

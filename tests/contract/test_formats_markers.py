@@ -15,23 +15,8 @@ from mtbsync_engine.model import Marker, TransferredMarker
 from mtbsync_engine.timing import Rate, Timecode, frame_start_s, nearest_frame
 from mtbsync_integrations.formats import Export, cmx3600, format_names, get_format, marker_csv, resolve_edl
 from mtbsync_integrations.timeline import build_timeline
+from support.rates import RATES
 
-RATES = [
-    Rate(Fraction(fps))
-    for fps in (
-        Fraction(24000, 1001),
-        24,
-        25,
-        Fraction(30000, 1001),
-        30,
-        50,
-        Fraction(60000, 1001),
-        100,
-        Fraction(120000, 1001),
-        120,
-        240,
-    )
-]
 STARTS = [
     Timecode.parse(text, rate, drop_frame)
     for rate in RATES

@@ -11,23 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mtbsync_engine.timing import Rate, Timecode, frame_start_s, nearest_frame
+from support.rates import RATES
 
-RATES = [
-    Rate(Fraction(fps))
-    for fps in (
-        Fraction(24000, 1001),
-        24,
-        25,
-        Fraction(30000, 1001),
-        30,
-        50,
-        Fraction(60000, 1001),
-        100,
-        Fraction(120000, 1001),
-        120,
-        240,
-    )
-]
 WAYS = [(rate, drop_frame) for rate in RATES for drop_frame in ([False, True] if rate.can_drop else [False])]
 ways = st.sampled_from(WAYS)
 
