@@ -10,7 +10,7 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import asdict, astuple, dataclass, fields, replace
 from multiprocessing import active_children, get_context, resource_tracker
 from multiprocessing.connection import Connection
@@ -92,21 +92,28 @@ def run_batch(
     template = replace(template, index=_reference_index(template, progress))
     requests = _requests(runs, template)
     rows: dict[Path, BatchRow] = {}
-    with (
-        progress("Runs", len(runs)) as done,
-        ThreadPoolExecutor(n_jobs, initializer=_leave_interrupts_to_the_main_thread) as threads,
-    ):
-        waiting = {threads.submit(_run_apart, request): run for run, request in requests.items()}
-        try:
-            for future in as_completed(waiting):
-                rows[waiting[future]] = future.result()
-                done(len(rows))
-                _write_summary(rows, template.out / SUMMARY)
-        except BaseException:
-            threads.shutdown(wait=False, cancel_futures=True)
-            for child in active_children():
-                child.terminate()
-            raise
+    try:
+        with (
+            progress("Runs", len(runs)) as done,
+            ThreadPoolExecutor(n_jobs, initializer=_leave_interrupts_to_the_main_thread) as threads,
+        ):
+            waiting = {threads.submit(_run_apart, request): run for run, request in requests.items()}
+            try:
+                for future in as_completed(waiting):
+                    rows[waiting[future]] = future.result()
+                    done(len(rows))
+                    _write_summary(rows, template.out / SUMMARY)
+            except BaseException:
+                threads.shutdown(wait=False, cancel_futures=True)
+                for child in active_children():
+                    child.terminate()
+                raise
+    except BaseException:
+        # Every process has ended by now; one that was stopped as it made its folder left that behind.
+        for request in requests.values():
+            with suppress(OSError):
+                request.out.rmdir()
+        raise
     return [rows[run] for run in runs]
 
 
