@@ -28,6 +28,15 @@ def replacing(path: Path) -> Iterator[Path]:
     """
     try:
         _check_name(path)
+    except OSError as error:
+        raise _not_written(path, error) from error
+    with _replacing(path) as temporary:
+        yield temporary
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[Path]:
+    try:
         with _folder(path.parent):
             handle, name = tempfile.mkstemp(
                 prefix=f".{path.stem}.", suffix=f".tmp{path.suffix}", dir=path.parent
@@ -86,6 +95,33 @@ def write_text(path: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8", errors="backslashreplace", newline="")
 
 
+def write_new_track(path: Path, text: str) -> None:
+    """Write `text` as a GPX file where there is none yet: what a device recorded is never written over.
+
+    Raises:
+        OutputError: as `check_new_track`, or as `replacing`.
+    """
+    check_new_track(path)
+    with _replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace", newline="")
+
+
+def check_new_track(path: Path) -> None:
+    """Find out whether `write_new_track` can write `path`.
+
+    Raises:
+        OutputError: `path` does not end in .gpx, is there already, or its folder cannot be made or written.
+    """
+    if path.suffix.lower() != ".gpx":
+        raise OutputError(f"{path} does not end in .gpx, as a track does; choose another name with --gpx.")
+    if path.exists():
+        raise OutputError(f"{path} is there already, and may be a ride; choose another name with --gpx.")
+    try:
+        _check_folder(path)
+    except OSError as error:
+        raise _no_place(path, error, "--gpx") from error
+
+
 def check_output(path: Path, inputs: Iterable[Path | None] = ()) -> None:
     """Find out before long work whether the file `path` can be written, in a folder that need not exist yet.
 
@@ -98,19 +134,27 @@ def check_output(path: Path, inputs: Iterable[Path | None] = ()) -> None:
             raise OutputError(f"{path} is a folder; name a file in it with --out.")
         if path.exists() and any(i.exists() and i.samefile(path) for i in inputs if i is not None):
             raise OutputError(f"{path} is one of the files that are read; choose another name with --out.")
-        # Not even the root exists where a drive is missing.
-        parents = path.absolute().parents
-        there = next((p for p in parents if p.exists()), parents[-1])
-        if there.is_file():
-            raise OutputError(f"Nothing can be written to {path.parent}: {there} is a file, not a folder.")
-        # Permissions alone do not tell: a disk may be mounted for reading only.
-        with tempfile.TemporaryFile(dir=there):
-            pass
+        _check_folder(path)
     except OSError as error:
-        reason = error.strerror or error
-        raise OutputError(
-            f"Nothing can be written to {path.parent} ({reason}); choose another place with --out."
-        ) from error
+        raise _no_place(path, error, "--out") from error
+
+
+def _check_folder(path: Path) -> None:
+    # Not even the root exists where a drive is missing.
+    parents = path.absolute().parents
+    there = next((p for p in parents if p.exists()), parents[-1])
+    if there.is_file():
+        raise OutputError(f"Nothing can be written to {path.parent}: {there} is a file, not a folder.")
+    # Permissions alone do not tell: a disk may be mounted for reading only.
+    with tempfile.TemporaryFile(dir=there):
+        pass
+
+
+def _no_place(path: Path, error: OSError, option: str) -> OutputError:
+    reason = error.strerror or error
+    return OutputError(
+        f"Nothing can be written to {path.parent} ({reason}); choose another place with {option}."
+    )
 
 
 def _check_name(path: Path) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from mtbsync_engine.errors import OutputError
-from mtbsync_engine.files import check_output, replacing, replacing_all, write_text
+from mtbsync_engine.files import check_output, replacing, replacing_all, write_new_track, write_text
 
 POSIX = pytest.mark.skipif(os.name == "nt", reason="needs limits and permissions of POSIX")
 
@@ -171,6 +171,17 @@ def test_a_result_is_an_ordinary_file_that_others_may_read(tmp_path: Path) -> No
     finally:
         os.umask(before)
     assert stat.S_IMODE((tmp_path / "out.csv").stat().st_mode) == 0o640
+
+
+def test_a_track_is_written_where_none_lies_and_never_over_one(tmp_path: Path) -> None:
+    write_new_track(tmp_path / "a" / "out.GPX", "<gpx/>")
+    with pytest.raises(OutputError, match="is there already"):
+        write_new_track(tmp_path / "a" / "out.GPX", "another")
+    with pytest.raises(OutputError, match="does not end in"):
+        write_new_track(tmp_path / "out.mp4", "<gpx/>")
+    with pytest.raises(OutputError, match="is a file, not a folder"):
+        write_new_track(tmp_path / "a" / "out.GPX" / "out.gpx", "<gpx/>")
+    assert _all_files(tmp_path) == {str(Path("a", "out.GPX")): b"<gpx/>"}
 
 
 @pytest.mark.parametrize("name", ["ride.mp4", "ride.MP4", "ride.MOV", "ride.LRV", "track.gpx", "track.fit"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from mtbsync_daemon.cli import align, deliver, measure
+from mtbsync_daemon.cli import align, deliver, measure, telemetry
 
 app = typer.Typer(
     name="mtbsync",
@@ -18,6 +18,7 @@ app = typer.Typer(
 app.command("sync")(align.sync)
 app.command("batch")(align.batch)
 app.command("index")(align.index)
+app.command("telemetry")(telemetry.telemetry)
 app.command("warp")(align.warp)
 app.command("transfer")(deliver.transfer)
 app.command("transfer-markers", help="The same as transfer.")(deliver.transfer)

@@ -67,9 +67,14 @@ def packets(video: OpenVideo) -> Iterator[Packet[VideoStream]]:
     try:
         yield from video.container.demux(video.stream)
     except av.FFmpegError as error:
-        raise MediaError(
-            f"{video.path} cannot be read to its end ({error.strerror}); check the drive or card it lies on."
-        ) from error
+        raise cannot_be_read_on(video.path, error) from error
+
+
+def cannot_be_read_on(path: Path, error: av.FFmpegError) -> MediaError:
+    """What to say when a file that did open stops in the middle."""
+    return MediaError(
+        f"{path} cannot be read to its end ({error.strerror}); check the drive or card it lies on."
+    )
 
 
 def decoded(video: OpenVideo) -> Iterator[tuple[float, VideoFrame]]:

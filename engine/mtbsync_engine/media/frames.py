@@ -142,6 +142,25 @@ def read_picture(recording: Recording, t_s: float, *, max_side: int) -> Image:
     return _Converter("rgb24", max_side)(shown)
 
 
+def pictures_between(recording: Recording, start_s: float, end_s: float, *, max_side: int) -> list[Picture]:
+    """Every grey picture of `recording` from that on display at `start_s` to the last presented by `end_s`.
+
+    They are made as `sample_frames` makes them. What lies outside the recording has no pictures.
+
+    Raises:
+        MediaError: a file cannot be opened.
+    """
+    to_gray = _Converter("gray", max_side)
+    found: list[Picture] = []
+    for chapter in recording.chapters:
+        start, end = (t_s - chapter.offset_s + _ROUNDING_S for t_s in (start_s, end_s))
+        if start < chapter.duration_s and end > 0:
+            with open_video(chapter.picture_path) as video:
+                for t_s, gray in _on_display_between(video, max(0.0, start), end, to_gray):
+                    found.append(Picture(chapter.offset_s + t_s, gray))
+    return found
+
+
 def _cell(t_s: float, fps: float) -> int:
     return math.floor((t_s + _ROUNDING_S) * fps)
 
@@ -200,6 +219,31 @@ def _on_display(video: OpenVideo, wanted_s: float) -> VideoFrame | None:
         if shown is not None:
             return shown if wanted_s - end_s < _MAY_BE_MISSING_S else None
     return None
+
+
+def _on_display_between(
+    video: OpenVideo, start_s: float, end_s: float, convert: _Converter
+) -> list[tuple[float, Image]]:
+    """The pictures on display between two seconds after the file's first one, and when each is presented."""
+    first = next(decoded(video), None)
+    if first is None:
+        return []
+    zero_s, _ = first
+    # MPEG-TS has no index and lands between key frames, so an earlier start may be needed.
+    for from_s in (start_s, start_s - 1, start_s - 4, -1.0):
+        seek(video, zero_s + max(-1.0, from_s))
+        before, shown = None, []
+        for file_s, frame in decoded(video):
+            t_s = file_s - zero_s
+            if t_s > end_s:
+                break
+            if t_s <= start_s:
+                before = t_s, frame
+            else:
+                shown.append((t_s, convert(frame)))
+        if before is not None:
+            return [(before[0], convert(before[1])), *shown]
+    return shown
 
 
 class _Converter:

@@ -40,6 +40,8 @@ _WRITTEN_COLUMNS = (
     "reason",
     "duration",
 )
+# As in RFC 4180; it also makes the writer quote a lone carriage return.
+_LINE_END = "\r\n"
 _EXAMPLE_HEADER = "name,t_ref,colour,comment"
 # Other spellings that people's files have.
 _ALIASES = {"color": "colour", "t_new_est": "t_new"}
@@ -84,6 +86,16 @@ def read_transferred(path: Path) -> tuple[TransferredMarker, ...]:
     )
 
 
+def write_markers(markers: Sequence[Marker]) -> str:
+    """A reference's markers as CSV, in the order given, for `read_markers`."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator=_LINE_END)
+    writer.writerow(_MARKER_COLUMNS)
+    for m in markers:
+        writer.writerow((m.marker_id, m.name, _exact(m.t_s), _exact(m.duration_s), m.colour, m.comment))
+    return out.getvalue()
+
+
 def write_transferred(markers: Sequence[TransferredMarker]) -> str:
     """The markers as CSV, in the order given; one that could not be placed has an empty t_new.
 
@@ -93,8 +105,7 @@ def write_transferred(markers: Sequence[TransferredMarker]) -> str:
     extra = dict.fromkeys(column for m in markers for column, _ in m.marker.extra)
     names = {column: _free_name(column, extra) for column in extra}
     out = io.StringIO()
-    # CRLF as in RFC 4180; it also makes the writer quote a lone carriage return.
-    writer = csv.DictWriter(out, [*_WRITTEN_COLUMNS, *names.values()], restval="", lineterminator="\r\n")
+    writer = csv.DictWriter(out, [*_WRITTEN_COLUMNS, *names.values()], restval="", lineterminator=_LINE_END)
     writer.writeheader()
     for transferred in markers:
         cells = {names[column]: cell for column, cell in transferred.marker.extra}
