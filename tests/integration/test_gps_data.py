@@ -10,7 +10,7 @@ import pytest
 
 from mtbsync_engine.align.gps import GpsPrior, align_tracks, standing
 from mtbsync_engine.model import FloatArray, Track
-from mtbsync_engine.telemetry.gpx import read_gpx
+from mtbsync_engine.telemetry.read import read_track
 
 ROOT = Path(__file__).parents[2]
 SAMPLE = ROOT / "data" / "sample"
@@ -22,7 +22,7 @@ MARATHON = SHARED / "gps"
 def tracks(folder: Path) -> tuple[Track, Track]:
     if not folder.exists():
         pytest.skip(f"needs {folder.name}, which is not part of the project")
-    return read_gpx(folder / "new.gpx"), read_gpx(folder / "ref.gpx")
+    return read_track(folder / "new.gpx"), read_track(folder / "ref.gpx")
 
 
 def truth(path: Path) -> tuple[FloatArray, FloatArray]:
@@ -107,8 +107,8 @@ def marathon() -> tuple[Track, Track]:
     if not MARATHON.exists():
         pytest.skip("needs the Green Marathon, which is not part of the project")
     return (
-        read_gpx(MARATHON / "green_marathon_activity_4_15_17.gpx"),
-        read_gpx(MARATHON / "green_marathon_segment.gpx"),
+        read_track(MARATHON / "green_marathon_activity_4_15_17.gpx"),
+        read_track(MARATHON / "green_marathon_segment.gpx"),
     )
 
 

@@ -190,6 +190,87 @@ def test_a_loop_ridden_twice_is_taken_in_order() -> None:
     assert typical_and_worst_m(prior, new, ref)[1] < 10  # the other lap is 377 m off
 
 
+LAP = circle(60)
+
+
+@pytest.mark.parametrize(("n_laps", "first"), [(1, 0), (1, 1), (2, 1)])
+@pytest.mark.parametrize("seed", [70, 80])
+def test_which_of_three_laps_is_not_guessed(n_laps: int, first: int, seed: int) -> None:
+    three = np.concatenate([LAP, LAP[1:], LAP[1:]])
+    lap_m = 2 * np.pi * 60
+    new = ride(
+        three, 4, seed, first_m=first * lap_m, last_m=min((first + n_laps) * lap_m, 3 * lap_m), errors=FOREST
+    )
+    prior = aligned(new, ride(three, 6, seed + 1, errors=FOREST))
+    assert prior.is_same_place
+    assert not prior.valid.any()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_as_many_laps_as_the_reference_has_are_taken_in_order(seed: int) -> None:
+    three = np.concatenate([LAP, LAP[1:], LAP[1:]])
+    new = ride(three, 4, 90 + seed, first_m=LAP.shape[0] / 4 if seed % 2 else 0, errors=FOREST)
+    prior = aligned(new, ref := ride(three, 6, 95 + seed, errors=FOREST))
+    assert prior.valid.mean() > 0.95
+    assert typical_and_worst_m(prior, new, ref)[1] < 15
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_figure_of_eight_is_crossed_straight_on(seed: int) -> None:
+    eight = np.concatenate([LAP, (LAP * [1, -1])[1:]])
+    new, ref = ride(eight, 4, seed, errors=FOREST), ride(eight, 6, 50 + seed, errors=FOREST)
+    prior = aligned(new, ref)
+    assert prior.valid.mean() > 0.95
+    assert typical_and_worst_m(prior, new, ref)[1] < 15
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_hillside_of_switchbacks_twelve_metres_apart_with_four_metres_of_error(seed: int) -> None:
+    hillside, astray = switchbacks(24, apart_m=12.0), ((4.0, 60.0),)
+    new, ref = ride(hillside, 4, seed, errors=astray), ride(hillside, 6, 500 + seed, errors=astray)
+    prior = aligned(new, ref)
+    assert prior.valid.mean() > 0.95
+    assert typical_and_worst_m(prior, new, ref)[1] < 25  # another leg would be 72 m off or more
+
+
+@pytest.mark.parametrize("first_m", [0.0, 830.0])
+def test_the_way_back_six_metres_beside_the_way_out_is_told_apart(first_m: float) -> None:
+    trail = line((0, 0), (400, 40), (800, 0), (803, 0), (803, 6), (400, 46), (0, 6))
+    astray = ((4.0, 60.0),)
+    new, ref = ride(trail, 4, 71, first_m=first_m, errors=astray), ride(trail, 6, 72, errors=astray)
+    prior = aligned(new, ref)
+    assert prior.valid.mean() > 0.95
+    assert typical_and_worst_m(prior, new, ref)[1] < 25
+
+
+def test_a_corner_cut_short_leaves_the_rest_in_its_place() -> None:
+    hairpin = line((0, 0), (200, 0), (200, 40), (0, 40))
+    shortcut = line((0, 0), (170, 0), (200, 20), (170, 40), (0, 40))
+    new, ref = ride(shortcut, 5, seed=73), ride(hairpin, 6, seed=74)
+    prior = aligned(new, ref)
+    metre = new.metre(prior.t_new_s)
+    off_m = ref.metre(prior.t_ref_s) - metre
+    before, after = metre < 160, metre > new.at_m[-1] - 160
+    assert prior.valid[before].mean() > 0.9
+    assert prior.valid[after].mean() > 0.9
+    np.testing.assert_allclose(off_m[before & prior.valid], 0, atol=12)
+    np.testing.assert_allclose(off_m[after & prior.valid], ref.at_m[-1] - new.at_m[-1], atol=15)
+
+
+def test_first_fixes_far_off_cost_their_moments_and_no_more() -> None:
+    trail = winding(1000, 75)
+    new, ref = ride(trail, 5, seed=76), ride(trail, 6, seed=77)
+    off_m = np.where(new.track.t_s < 15, 40 * (15 - new.track.t_s), 0.0)
+    dense_s = np.arange(0, new.track.t_s[-1], 1 / 18)
+    columns = (new.track.east_m + off_m, new.track.north_m - off_m, new.track.ele_m, new.track.accuracy_m)
+    dense = (np.interp(dense_s, new.track.t_s, column) for column in columns)
+    prior = align_tracks(Track(dense_s, *dense, 46.5, 7.9), ref.track)
+    assert prior is not None
+    assert prior.valid[prior.t_new_s > 17].mean() > 0.98
+    assert not prior.valid[prior.t_new_s < 13].any()
+    assert typical_and_worst_m(prior, new, ref)[1] < 12
+
+
 @pytest.mark.parametrize("first_m", [0.0, 450.0, 700.0])
 def test_the_way_out_and_the_way_back_are_told_apart(first_m: float) -> None:
     trail = line((0, 0), (300, 40), (600, 0), (603, 0), (300, 40), (0, 0))
