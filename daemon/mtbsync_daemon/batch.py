@@ -22,13 +22,14 @@ from mtbsync_daemon.sync import Progress, SyncRequest, request_key, sync
 from mtbsync_engine.errors import AlignmentError, InputError, MtbsyncError
 from mtbsync_engine.files import check_output, write_text
 from mtbsync_engine.index.build import build_index
-from mtbsync_engine.index.local import limit_threads
+from mtbsync_engine.index.describe import limit_threads
 from mtbsync_engine.index.store import save_index
 from mtbsync_engine.media import chapter_names, probe
 from mtbsync_engine.pipeline import kept_index
-from mtbsync_engine.telemetry.gpx import read_fixes
+from mtbsync_engine.telemetry.read import read_track
 
 SUMMARY = "batch_summary.csv"
+_TRACK_SUFFIXES = (".gpx", ".GPX", ".fit", ".FIT")
 _VIDEO_SUFFIXES = {".mp4", ".mov", ".m4v", ".mkv", ".avi", ".mts", ".webm"}
 
 
@@ -136,11 +137,15 @@ def _reference_index(template: SyncRequest, progress: Progress) -> Path:
     recording = probe(template.reference, use_proxy=template.use_proxy)
     if template.ref_gpx is not None:
         # Else every run would find out for itself.
-        read_fixes(template.ref_gpx)
+        read_track(template.ref_gpx)
     if kept_index(path, recording, template.index_params) is None:
         with progress(f"Looking at {recording.path.name}", recording.duration_s) as done:
             index = build_index(
-                recording, template.index_params, n_threads=template.n_threads, on_picture=done
+                recording,
+                template.index_params,
+                weights=template.weights,
+                n_threads=template.n_threads,
+                on_picture=done,
             )
         save_index(index, path)
     return path
@@ -150,9 +155,10 @@ def _requests(runs: Sequence[Path], template: SyncRequest) -> dict[Path, SyncReq
     stems = Counter(run.stem for run in runs)
     requests = {}
     for run in runs:
-        gpx = next((g for g in (run.with_suffix(".gpx"), run.with_suffix(".GPX")) if g.is_file()), None)
+        tracks = (run.with_suffix(suffix) for suffix in _TRACK_SUFFIXES)
+        track = next((path for path in tracks if path.is_file()), None)
         folder = template.out / (run.stem if stems[run.stem] == 1 else run.name)
-        requests[run] = replace(template, new=run, out=folder, new_gpx=gpx)
+        requests[run] = replace(template, new=run, out=folder, new_gpx=track)
     return requests
 
 

@@ -24,6 +24,7 @@ from mtbsync_daemon.results import (
     WARP,
 )
 from mtbsync_engine.align.fit import FitParams
+from mtbsync_engine.align.flow import FlowParams, refine_by_flow
 from mtbsync_engine.align.gps import Method
 from mtbsync_engine.align.match import STAGE_VERSION as ALIGN_VERSION
 from mtbsync_engine.align.match import match
@@ -41,7 +42,7 @@ from mtbsync_engine.artifacts import (
 from mtbsync_engine.errors import ArtifactError, InputError
 from mtbsync_engine.files import check_output, replacing_all, write_text
 from mtbsync_engine.index.build import build_index
-from mtbsync_engine.index.local import limit_threads
+from mtbsync_engine.index.describe import limit_threads
 from mtbsync_engine.index.store import STAGE_VERSION as INDEX_VERSION
 from mtbsync_engine.index.store import load_index, save_index
 from mtbsync_engine.judge import Gates, Judged
@@ -54,13 +55,17 @@ from mtbsync_engine.model import (
     Marker,
     Matching,
     Recording,
-    Track,
+    Telemetry,
     TransferredMarker,
+    Weights,
 )
 from mtbsync_engine.pipeline import fit_and_judge, kept_index
-from mtbsync_engine.telemetry.gpx import read_gpx
+from mtbsync_engine.telemetry.read import STAGE_VERSION as TELEMETRY_VERSION
+from mtbsync_engine.telemetry.read import read_telemetry, read_track
 from mtbsync_integrations.formats import marker_csv
 
+# Where a track came from that came with the video.
+CAMERA = "camera"
 # Shows how much of a total is done, under a label, while the block runs; of None it only shows that it runs.
 Progress = Callable[[str, float | None], AbstractContextManager[Callable[[float], None]]]
 
@@ -70,7 +75,10 @@ class SyncRequest:
     """What to line up, how, and where to.
 
     `index` is the reference's index where one was made before; else one is made and kept in `out`.
-    `marker_file` is where `markers` came from. `fit` None stops once the pairs are found.
+    `ref_gpx` and `new_gpx` are GPX or FIT files that stand for the cameras' own tracks. `marker_file` is
+    where `markers` came from. `weights` is where the networks of a matcher that needs them lie; which they
+    are, `index_params` tell. `flow` has sightings timed once more by dense flow. `fit` None stops once the
+    pairs are found.
     """
 
     reference: Path
@@ -87,6 +95,8 @@ class SyncRequest:
     marker_file: Path | None = None
     index_params: IndexParams = field(default_factory=IndexParams)
     refine: RefineParams | None = field(default_factory=RefineParams)
+    weights: Weights | None = None
+    flow: FlowParams | None = None
     fit: FitParams | None = field(default_factory=FitParams)
     gates: Gates = field(default_factory=Gates)
     review_threshold: float = REVIEW_THRESHOLD
@@ -123,8 +133,9 @@ def sync(request: SyncRequest, progress: Progress) -> SyncResult:
         limit_threads(request.n_threads)
     new_recording = probe(request.new, use_proxy=request.use_proxy)
     ref_recording = probe(request.reference, use_proxy=request.use_proxy)
-    track_new = _track(request.new_gpx, new_recording, request.new_gpx_offset_s)
-    track_ref = _track(request.ref_gpx, ref_recording, request.ref_gpx_offset_s)
+    with perf.stage("telemetry"):
+        new_noted = _telemetry(new_recording, request.new_gpx, request.new_gpx_offset_s)
+        ref_noted = _telemetry(ref_recording, request.ref_gpx, request.ref_gpx_offset_s)
     if request.index is not None:
         ref = _made_before(request.index, ref_recording, request.index_params)
     else:
@@ -135,11 +146,24 @@ def sync(request: SyncRequest, progress: Progress) -> SyncResult:
             new,
             ref,
             request.refine,
-            track_new=track_new,
-            track_ref=track_ref,
+            noted_new=new_noted,
+            noted_ref=ref_noted,
             gps_method=request.gps_method,
+            weights=request.weights,
+            n_threads=request.n_threads,
             on_picture=done,
         )
+    if request.flow is not None:
+        with perf.stage("flow"), progress("Timing moments by flow", new.duration_s) as done:
+            pairs = refine_by_flow(
+                matching.pairs,
+                new_recording,
+                ref_recording,
+                request.flow,
+                n_threads=request.n_threads,
+                on_moment=done,
+            )
+        matching = replace(matching, pairs=pairs)
     judged: Judged | None = None
     markers: tuple[TransferredMarker, ...] = ()
     if request.fit is not None:
@@ -156,8 +180,8 @@ def sync(request: SyncRequest, progress: Progress) -> SyncResult:
             "placed": sum(m.t_new is not None for m in markers),
             "review": sum(m.needs_review for m in markers if m.t_new is not None),
         },
-        "new": _run_document(new_recording, track_new),
-        "reference": _run_document(ref_recording, track_ref),
+        "new": _run_document(new_recording, new_noted, request.new_gpx),
+        "reference": _run_document(ref_recording, ref_noted, request.ref_gpx),
     }
     with replacing_all(request.out, request.file_names) as folder:
         with perf.stage("write"):
@@ -181,13 +205,14 @@ def request_key(request: SyncRequest, new: Recording, reference: Recording) -> s
     """A hash of everything the result follows from: contents and parameters, never names or places."""
     tracks = [path.read_bytes().hex() if path else None for path in (request.new_gpx, request.ref_gpx)]
     everything = {
-        "stage_version": (INDEX_VERSION, ALIGN_VERSION, FORMAT_VERSION),
+        "stage_version": (INDEX_VERSION, TELEMETRY_VERSION, ALIGN_VERSION, FORMAT_VERSION),
         "contents": (new.fingerprint, reference.fingerprint, tracks),
         "gps_method": request.gps_method,
         "offsets": (request.new_gpx_offset_s, request.ref_gpx_offset_s),
         "markers": [asdict(marker) for marker in request.markers],
         "index": asdict(request.index_params),
         "refine": request.refine and asdict(request.refine),
+        "flow": request.flow and asdict(request.flow),
         "fit": request.fit and asdict(request.fit),
         "gates": asdict(request.gates),
         "review_threshold": request.review_threshold,
@@ -196,10 +221,12 @@ def request_key(request: SyncRequest, new: Recording, reference: Recording) -> s
     return hashlib.blake2b(json.dumps(everything).encode(), digest_size=16).hexdigest()
 
 
-def _track(path: Path | None, recording: Recording, offset_s: float) -> Track | None:
-    if path is None:
-        return None
-    return read_gpx(path, video_start_utc=recording.created_utc, offset_s=offset_s)
+def _telemetry(recording: Recording, track_file: Path | None, offset_s: float) -> Telemetry:
+    """What the camera noted, with the track of `track_file` for its own where one was given."""
+    noted = read_telemetry(recording)
+    if track_file is None:
+        return noted
+    return replace(noted, track=read_track(track_file, recording.created_utc, offset_s))
 
 
 def _check_outputs(request: SyncRequest) -> None:
@@ -226,8 +253,8 @@ def _made_before(path: Path, recording: Recording, wanted: IndexParams) -> Index
     # How often pictures were taken may differ from run to run; how they were described may not.
     if replace(index.params, fps=wanted.fps, fast=wanted.fast) != wanted:
         raise ArtifactError(
-            f"{path} was made with another --n-features or --no-clahe than this sync is to use; "
-            "give both commands the same."
+            f"{path} was made with another --n-features or --no-clahe than this sync is to use, "
+            "or another --matcher or --weights; give both commands the same."
         )
     return index
 
@@ -239,13 +266,19 @@ def _index(
     if kept is not None:
         return kept
     with perf.stage(stage), progress(f"Looking at {recording.path.name}", recording.duration_s) as done:
-        index = build_index(recording, request.index_params, n_threads=request.n_threads, on_picture=done)
+        index = build_index(
+            recording,
+            request.index_params,
+            weights=request.weights,
+            n_threads=request.n_threads,
+            on_picture=done,
+        )
     perf.n_pictures[stage] = index.t_s.size
     return index
 
 
-def _run_document(recording: Recording, track: Track | None) -> dict[str, Any]:
-    timecode = recording.start_timecode
+def _run_document(recording: Recording, noted: Telemetry, track_file: Path | None) -> dict[str, Any]:
+    timecode, track = recording.start_timecode, noted.track
     return {
         "files": [str(chapter.path.absolute()) for chapter in recording.chapters],
         "fingerprint": recording.fingerprint,
@@ -253,5 +286,6 @@ def _run_document(recording: Recording, track: Track | None) -> dict[str, Any]:
         "duration_s": recording.duration_s,
         "start_timecode": timecode and str(timecode),
         "uses_proxy": recording.uses_proxy,
+        "track_from": None if track is None else str(track_file.absolute()) if track_file else CAMERA,
         "track_starts_s": None if track is None else float(track.t_s[0]),
     }

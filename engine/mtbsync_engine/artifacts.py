@@ -213,6 +213,7 @@ def timewarp_document(judged: Judged, about: Mapping[str, Any]) -> dict[str, Any
             "used": matching.gps.value,
             "separation_m": None if math.isnan(matching.gps_separation_m) else matching.gps_separation_m,
         },
+        "shares": {witness.value: share for witness, share in matching.shares.items()},
         **about,
         "knots": {
             "t_new": time_map.t_new.tolist(),

@@ -34,6 +34,10 @@ class ArtifactError(InputError):
     """A file that an earlier step wrote cannot be read."""
 
 
+class MatcherError(InputError):
+    """What describes or matches pictures cannot run here."""
+
+
 class AlignmentError(MtbsyncError):
     """Two recordings could not be lined up at all."""
 

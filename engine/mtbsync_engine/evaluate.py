@@ -15,6 +15,8 @@ from mtbsync_engine.markers import REVIEW_THRESHOLD, confidence_of
 from mtbsync_engine.model import Decision, FloatArray, TimeMap
 
 _BADLY_OFF_S = 0.5
+# A new run that is ten times slower than the reference stands, or as good as.
+_STANDING_PACE = 0.1
 
 
 @dataclass(frozen=True)
@@ -33,8 +35,9 @@ class ErrorSummary:
 class Evaluation:
     """A time map against the truth, over the truth's own moments.
 
-    `marker` is the error of t_new for a known t_ref, which is what an editor sees; `place` that of t_ref
-    for a known t_new. `n` moments were judged, `covered` is their share of all in the truth.
+    `marker` is the error of t_new for a known t_ref, which is what an editor sees, and where the new run
+    stands still the distance from that stop; `place` that of t_ref for a known t_new. `n` moments were
+    judged, `covered` is their share of all in the truth.
     `calibration` is the share of them within the error that was stated for nine in ten: 0.9 is honest.
     `n_unflagged` markers would be half a second off or more without anyone being asked to look.
     """
@@ -76,14 +79,15 @@ def evaluate(
     frame_s: float,
     decision: Decision = Decision.ACCEPT,
 ) -> Evaluation:
-    """Compare the map with the true pairs `t_new`, `t_ref` (N,); a frame of the new run lasts `frame_s`.
+    """Compare the map with the true pairs `t_new`, `t_ref` (N,), neither of which ever falls; a frame of the
+    new run lasts `frame_s`.
 
     `decision` is what was decided of the map: unless it was accepted, every marker waits for a person.
 
     Raises:
         InputError: the map supports none of them.
     """
-    marker_error = time_map.to_new(t_ref) - t_new
+    marker_error = _off_the_moments(time_map.to_new(t_ref), t_new, t_ref)
     place_error = time_map.to_ref(t_new) - t_ref
     judged = np.isfinite(marker_error) & np.isfinite(place_error)
     if not judged.any():
@@ -99,6 +103,15 @@ def evaluate(
         calibration=float((off <= stated).mean()),
         n_unflagged=int((trusted & (off >= _BADLY_OFF_S)).sum()) if decision is Decision.ACCEPT else 0,
     )
+
+
+def _off_the_moments(found: FloatArray, t_new: FloatArray, t_ref: FloatArray) -> FloatArray:
+    """How far `found` (N,) is from the moments that show each `t_ref`: while the new run stands still one
+    place is shown for seconds, and a marker is right at any of them."""
+    rides = np.diff(t_ref) > _STANDING_PACE * np.diff(t_new)
+    first = np.maximum.accumulate(np.where(np.r_[True, rides], np.arange(t_new.size), 0))
+    last = np.r_[np.flatnonzero(rides), t_new.size - 1][np.cumsum(np.r_[0, rides])]
+    return found - np.clip(found, t_new[first], t_new[last])
 
 
 def _summarise(error_s: NDArray[np.float64], frame_s: float) -> ErrorSummary:

@@ -20,6 +20,10 @@ from mtbsync_engine.errors import AlignmentError
 from mtbsync_engine.timing import Rate, Timecode
 
 FloatArray = NDArray[np.float64]
+# What key points look like, a row each: bits, or numbers.
+Descriptors = NDArray[np.uint8] | NDArray[np.int8] | NDArray[np.float16]
+# Key points (n, 2) in units of a picture's longer side, and their descriptors (n, B).
+KeyPoints = tuple[NDArray[np.float32], Descriptors]
 
 # Rounding in the inverse never takes the edge of a supported stretch out of it.
 _EDGE_S = 1e-9
@@ -107,7 +111,55 @@ class Track:
         return speed
 
 
+@dataclass(frozen=True, eq=False)
+class Motion:
+    """How the camera turned: `turn_radps` (N,), radians a second about the vertical, positive to the left
+    (anticlockwise seen from above), at strictly increasing `t_s` (N,) on the recording's own clock."""
+
+    t_s: FloatArray
+    turn_radps: FloatArray
+
+    def __post_init__(self) -> None:
+        for name in ("t_s", "turn_radps"):
+            object.__setattr__(self, name, _frozen(getattr(self, name)))
+
+
+@dataclass(frozen=True, eq=False)
+class Telemetry:
+    """What a camera or a second device noted besides pictures; None or empty where it did not.
+
+    `highlights_s` are the moments at which the rider pressed the camera's mark button (GoPro's HiLights).
+    """
+
+    track: Track | None = None
+    motion: Motion | None = None
+    highlights_s: tuple[float, ...] = ()
+
+
 # --- what a recording looks like ----------------------------------------------------------------
+
+
+class Matcher(StrEnum):
+    """What describes pictures, and tells which key points of two of them show the same thing."""
+
+    XFEAT = "xfeat"
+    ORB = "orb"
+    ALIKED = "aliked"
+    DISK = "disk"
+    SUPER = "super"
+
+    @property
+    def needs_weights(self) -> bool:
+        """Whether it runs networks that a person has to bring along."""
+        return self in (Matcher.ALIKED, Matcher.DISK, Matcher.SUPER)
+
+
+@dataclass(frozen=True)
+class Weights:
+    """The folder that a matcher's networks lie in; `use_gpu` lets a graphics card run them if it can."""
+
+    folder: Path
+    use_gpu: bool = True
 
 
 @dataclass(frozen=True)
@@ -115,15 +167,18 @@ class IndexParams:
     """How an index is made; two indexes can be compared when everything but `fps` and `fast` agrees.
 
     `fps` is how many pictures a second are looked at, `max_side_px` the longest side they are scaled
-    down to, `n_features` the number of key points kept in each, `clahe` whether contrast is equalised
-    locally first, `fast` whether key frames up to a second apart will do.
+    down to, `n_features` the number of key points kept in each, `matcher` what describes them, `clahe`
+    whether contrast is equalised locally first (ORB only), `fast` whether key frames up to a second apart
+    will do, `weights_sha256` which networks `matcher` ran (empty for those that come with mtbsync).
     """
 
     fps: float = 3.0
-    max_side_px: int = 960
-    n_features: int = 800
+    max_side_px: int = 480
+    n_features: int = 400
+    matcher: Matcher = Matcher.XFEAT
     clahe: bool = True
     fast: bool = False
+    weights_sha256: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,8 +187,8 @@ class Index:
 
     `t_s` (N,) are the pictures' times; `appearance` (N, C, D) float16 describes each as a whole, in C
     columns from left to right;
-    `points` (P, 2) float32 and `descriptors` (P, B) uint8 are the key points of all pictures, one
-    picture after the other, in units of the picture's longer side; picture k owns rows
+    `points` (P, 2) float32 and `descriptors` (P, B), bits or numbers, are the key points of all
+    pictures, one picture after the other, in units of the picture's longer side; picture k owns rows
     `first_point[k]` up to `first_point[k + 1]` (N + 1,).
     """
 
@@ -143,10 +198,10 @@ class Index:
     t_s: FloatArray
     appearance: NDArray[np.float16]
     points: NDArray[np.float32]
-    descriptors: NDArray[np.uint8]
+    descriptors: Descriptors
     first_point: NDArray[np.int64]
 
-    def local(self, k: int) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+    def local(self, k: int) -> KeyPoints:
         """Key points (n, 2) and descriptors (n, B) of picture `k`."""
         rows = slice(self.first_point[k], self.first_point[k + 1])
         return self.points[rows], self.descriptors[rows]
@@ -274,6 +329,28 @@ class MatchedPairs:
         return int(self.t_new.size)
 
 
+class Witness(StrEnum):
+    """Who saw where the new run was."""
+
+    POINTS = "key points"
+    PICTURES = "whole pictures"
+    GPS = "GPS"
+    TURNS = "turning"
+
+
+@dataclass(frozen=True, eq=False)
+class Testimony:
+    """What a witness other than the pictures says, at moments so far apart that its errors are independent.
+
+    Arrays of length K: `t_ref_s` at `t_new_s`, and `se_s` one standard error of t_ref.
+    """
+
+    witness: Witness
+    t_new_s: FloatArray
+    t_ref_s: FloatArray
+    se_s: FloatArray
+
+
 @dataclass(frozen=True, eq=False)
 class LikenessImage:
     """A likeness matrix small enough to keep and to draw: `z` (n, m) float16, in standard deviations
@@ -310,7 +387,7 @@ class Matching:
     its ends a map may go on. `margin` is the gap between the best path and the best rival, as a share of
     the best: near 1 nothing else comes close, near 0 chance does as well, nan when it is not known. `gps`
     is what GPS had to say, and `gps_separation_m` how far apart the two tracks run (nan unless there are
-    two).
+    two). `testimonies` are what the other witnesses say.
     """
 
     pairs: MatchedPairs
@@ -320,6 +397,18 @@ class Matching:
     margin: float
     gps: GpsUse
     gps_separation_m: float
+    testimonies: tuple[Testimony, ...] = ()
+
+    @property
+    def shares(self) -> dict[Witness, float]:
+        """How much of all that is known comes from each witness, weighed by the errors they state."""
+        verified = self.pairs.n_inliers > 0
+        known = {
+            Witness.POINTS: float((self.pairs.se_s[verified] ** -2).sum()),
+            Witness.PICTURES: float((self.pairs.se_s[~verified] ** -2).sum()),
+        }
+        known |= {t.witness: float((t.se_s**-2).sum()) for t in self.testimonies}
+        return {witness: weight / sum(known.values()) for witness, weight in known.items()}
 
 
 @dataclass(frozen=True, eq=False)

@@ -213,7 +213,15 @@ def test_timewarp_json_says_what_was_found_and_how_good_it_is(rides: Rides, sync
 def test_perf_json_says_what_each_stage_cost(synced: Path) -> None:
     perf = _json(synced / "perf.json")
     stages = perf["stages_sec"]
-    assert set(stages) == {"index_reference", "index_new", "match", "warp", "markers", "write"}
+    assert set(stages) == {
+        "telemetry",
+        "index_reference",
+        "index_new",
+        "match",
+        "warp",
+        "markers",
+        "write",
+    }
     assert sum(stages.values()) <= perf["total_sec"]
     assert perf["frames"] == {"index_reference": 24, "index_new": 24}
     for stage, n_pictures in perf["frames"].items():
@@ -237,7 +245,8 @@ def test_a_second_sync_reads_what_the_first_one_saw_and_finds_the_same(
     rides: Rides, synced: Path, out: Path
 ) -> None:
     assert _sync(rides, out).status == 0
-    assert set(_json(out / "perf.json")["stages_sec"]) == {"match", "warp", "markers", "write"}
+    stages = {"telemetry", "match", "warp", "markers", "write"}
+    assert set(_json(out / "perf.json")["stages_sec"]) == stages
     for name in RESULTS - {"perf.json"}:
         if not name.endswith(".npz"):
             assert (out / name).read_bytes() == (synced / name).read_bytes(), name
@@ -336,7 +345,15 @@ def test_fast_and_fps_and_key_points_reach_the_index(rides: Rides, tmp_path: Pat
     assert outcome.status == 0
     with np.load(tmp_path / "new.npz") as index:
         params = json.loads(str(index["about"]))["params"]
-        assert params == {"fps": 2.0, "max_side_px": 960, "n_features": 100, "clahe": False, "fast": True}
+        assert params == {
+            "fps": 2.0,
+            "max_side_px": 480,
+            "n_features": 100,
+            "matcher": "xfeat",
+            "clahe": False,
+            "fast": True,
+            "weights_sha256": "",
+        }
         assert index["t_s"].size == 16
         assert np.diff(index["first_point"]).max() <= 100
 

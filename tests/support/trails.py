@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -18,10 +18,13 @@ from mtbsync_engine.index.build import build_index
 from mtbsync_engine.judge import Gates, Judged
 from mtbsync_engine.markers import transfer
 from mtbsync_engine.media import probe
-from mtbsync_engine.model import FloatArray, Index, IndexParams, Marker, Matching, Model
+from mtbsync_engine.model import FloatArray, Index, IndexParams, Marker, Matcher, Matching, Model
 from mtbsync_engine.pipeline import fit_and_judge
 from support.scene import View, seen_by
 from support.videos import write_video
+
+# What needs no networks that a person has to bring along.
+MATCHERS = [matcher for matcher in Matcher if not matcher.needs_weights]
 
 _RATE = 6
 _SIZE = (320, 180)
@@ -32,8 +35,10 @@ _SAME_PLACE_M = 0.02
 
 @dataclass(frozen=True, eq=False)
 class Filmed:
-    """A ride: what it looks like, and where on its trail it was every `_STEP_S`, nan where it had left it."""
+    """A ride: its video, what it looks like, and where on its trail it was every `_STEP_S`, nan where it had
+    left it."""
 
+    video: Path
     index: Index
     position_m: FloatArray
 
@@ -79,10 +84,18 @@ def film(
         seen_by(view, t_s, position_m(t_s), elsewhere_seed if is_elsewhere(t_s) else seed, _SIZE)
         for t_s in times_s
     )
-    index = build_index(probe(write_video(path, pictures, _RATE, gop=2)), IndexParams(n_features=400))
+    index = build_index(probe(write_video(path, pictures, _RATE, gop=2)), IndexParams())
     moments = np.arange(0, index.duration_s + 2 * _STEP_S, _STEP_S)
     places = [math.nan if is_elsewhere(t) else position_m(t) for t in moments.tolist()]
-    return Filmed(index, np.array(places))
+    return Filmed(path, index, np.array(places))
+
+
+@lru_cache(maxsize=64)
+def described_by(matcher: Matcher, filmed: Filmed) -> Filmed:
+    """The same ride, indexed for another matcher."""
+    if matcher is filmed.index.params.matcher:
+        return filmed
+    return replace(filmed, index=build_index(probe(filmed.video), IndexParams(matcher=matcher)))
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,28 +15,35 @@ from mtbsync_engine.errors import ArtifactError, MediaError
 from mtbsync_engine.index import store
 from mtbsync_engine.index.appearance import N_COLUMNS, describe_appearance, make_appearance_descriptor
 from mtbsync_engine.index.build import build_index
-from mtbsync_engine.index.local import LocalDescriber
+from mtbsync_engine.index.orb import Orb
 from mtbsync_engine.index.store import load_index, save_index
 from mtbsync_engine.media import probe
-from mtbsync_engine.model import Index, IndexParams
+from mtbsync_engine.model import Index, IndexParams, Matcher
 from mtbsync_engine.pipeline import kept_index
 from support.scene import trail_frame
+from support.trails import MATCHERS
 from support.videos import ride, write_video
 
 _PARAMS = IndexParams(fps=3.0, max_side_px=320, n_features=200)
 
 
-def _index(seed: int = 0, n: int = 5) -> Index:
+# How each matcher's descriptors are kept.
+_DESCRIPTORS = [(Matcher.XFEAT, 64, np.int8), (Matcher.ORB, 32, np.uint8)]
+
+
+def _index(
+    seed: int = 0, n: int = 5, *, matcher: Matcher = Matcher.XFEAT, width: int = 64, dtype: type = np.int8
+) -> Index:
     rng = np.random.default_rng(seed)
     counts = rng.integers(0, 9, n)
     return Index(
-        params=IndexParams(fps=2.5, max_side_px=640, n_features=321, clahe=False, fast=True),
+        params=IndexParams(fps=2.5, max_side_px=640, n_features=321, matcher=matcher, clahe=False, fast=True),
         fingerprint="b2-0123",
         duration_s=12.345678901234567,
         t_s=np.cumsum(rng.random(n)),
         appearance=rng.random((n, N_COLUMNS, 108)).astype(np.float16),
         points=rng.random((counts.sum(), 2)).astype(np.float32),
-        descriptors=rng.integers(0, 256, (counts.sum(), 32)).astype(np.uint8),
+        descriptors=rng.integers(0, 256, (counts.sum(), width)).astype(dtype),
         first_point=np.cumsum([0, *counts]),
     )
 
@@ -57,8 +64,11 @@ def _likeness(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> float:
 # --- on disk ----------------------------------------------------------------------------------------
 
 
-def test_an_index_comes_back_to_the_last_bit(tmp_path: Path) -> None:
-    index = _index()
+@pytest.mark.parametrize(("matcher", "width", "dtype"), _DESCRIPTORS, ids=str)
+def test_an_index_comes_back_to_the_last_bit(
+    tmp_path: Path, matcher: Matcher, width: int, dtype: type
+) -> None:
+    index = _index(matcher=matcher, width=width, dtype=dtype)
     save_index(index, tmp_path / "a.npz")
     loaded = load_index(tmp_path / "a.npz")
     assert (loaded.params, loaded.fingerprint, loaded.duration_s) == (
@@ -164,11 +174,15 @@ def filmed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return ride(path, lambda t_s: 5 * t_s, 4.0, seed=3, rate=6, gop=2)
 
 
-def test_an_index_holds_what_was_asked_for(filmed: Path) -> None:
+@pytest.mark.parametrize(("matcher", "width", "dtype"), _DESCRIPTORS, ids=str)
+def test_an_index_holds_what_was_asked_for(filmed: Path, matcher: Matcher, width: int, dtype: type) -> None:
     recording = probe(filmed)
+    params = dataclasses.replace(_PARAMS, matcher=matcher)
     seen: list[float] = []
-    index = build_index(recording, _PARAMS, on_picture=seen.append)
-    assert index.params == _PARAMS
+    index = build_index(recording, params, on_picture=seen.append)
+    assert index.params == params
+    assert (index.descriptors.shape, index.descriptors.dtype) == ((len(index.points), width), dtype)
+    assert (index.appearance.shape[0], index.appearance.dtype) == (12, np.float16)
     assert index.fingerprint == recording.fingerprint
     assert index.duration_s == recording.duration_s
     np.testing.assert_allclose(index.t_s, np.arange(12) / 3, rtol=0, atol=1e-3)
@@ -184,10 +198,23 @@ def test_an_index_holds_what_was_asked_for(filmed: Path) -> None:
         assert (points[:, 1] <= 180 / 320).all()
 
 
-def test_an_index_is_the_same_every_time(filmed: Path) -> None:
-    first, second = (build_index(probe(filmed), _PARAMS, n_threads=n) for n in (1, 2))
-    for name in ("t_s", "appearance", "points", "descriptors", "first_point"):
-        np.testing.assert_array_equal(getattr(first, name), getattr(second, name))
+@pytest.mark.parametrize("matcher", MATCHERS, ids=str)
+def test_an_index_is_the_same_however_many_threads_make_it(filmed: Path, matcher: Matcher) -> None:
+    params = dataclasses.replace(_PARAMS, matcher=matcher)
+    first, *others = (build_index(probe(filmed), params, n_threads=n) for n in (1, 2, 5, None))
+    for other in others:
+        for name in ("t_s", "appearance", "points", "descriptors", "first_point"):
+            np.testing.assert_array_equal(getattr(first, name), getattr(other, name))
+
+
+def test_pictures_without_key_points_keep_their_place(tmp_path: Path) -> None:
+    """More pictures than wait for a describer at any time, some of which show nothing."""
+    flat = np.full((180, 320, 3), 90, np.uint8)
+    pictures = [flat if k % 4 == 1 else _picture(k) for k in range(40)]
+    path = write_video(tmp_path / "blinking.mp4", pictures, 10, gop=1)
+    index = build_index(probe(path), dataclasses.replace(_PARAMS, fps=10), n_threads=2)
+    shows_something = np.array([len(index.local(k)[0]) > 0 for k in range(40)])
+    assert shows_something.tolist() == [k % 4 != 1 for k in range(40)]
 
 
 def test_a_kept_index_is_used_only_for_its_own_content_and_parameters(filmed: Path, tmp_path: Path) -> None:
@@ -196,7 +223,8 @@ def test_a_kept_index_is_used_only_for_its_own_content_and_parameters(filmed: Pa
     assert kept_index(path, recording, _PARAMS) is None
     save_index(build_index(recording, _PARAMS), path)
     assert kept_index(path, recording, _PARAMS) is not None
-    assert kept_index(path, recording, dataclasses.replace(_PARAMS, clahe=False)) is None
+    assert kept_index(path, recording, dataclasses.replace(_PARAMS, matcher=Matcher.ORB)) is None
+    assert kept_index(path, recording, dataclasses.replace(_PARAMS, n_features=199)) is None
     assert kept_index(path, dataclasses.replace(recording, fingerprint="another"), _PARAMS) is None
     path.write_bytes(path.read_bytes()[:-100])
     assert kept_index(path, recording, _PARAMS) is None
@@ -218,11 +246,12 @@ def test_one_flat_colour_is_nothing_to_recognise(tmp_path: Path) -> None:
         build_index(probe(write_video(tmp_path / "flat.mp4", flat, 10)), _PARAMS)
 
 
-def test_a_fogged_lens_has_no_detail(tmp_path: Path) -> None:
+@pytest.mark.parametrize("matcher", MATCHERS, ids=str)
+def test_a_fogged_lens_has_no_detail(tmp_path: Path, matcher: Matcher) -> None:
     ramp = np.broadcast_to(np.linspace(60, 180, 320, dtype=np.uint8)[None, :, None], (180, 320, 3))
     path = write_video(tmp_path / "fog.mp4", [np.ascontiguousarray(ramp)] * 30, 10)
     with pytest.raises(MediaError, match="no detail"):
-        build_index(probe(path), dataclasses.replace(_PARAMS, clahe=False))
+        build_index(probe(path), dataclasses.replace(_PARAMS, matcher=matcher, clahe=False))
 
 
 # --- the look of a picture --------------------------------------------------------------------------
@@ -270,29 +299,17 @@ def test_a_flat_picture_looks_like_nothing() -> None:
     assert (look == 0).all()
 
 
-# --- key points ---------------------------------------------------------------------------------------
+# --- ORB ----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("clahe", [True, False])
-def test_a_flat_picture_has_no_key_points(clahe: bool) -> None:
-    points, descriptors = LocalDescriber(100, clahe).describe(np.full((90, 160), 77, np.uint8))
-    assert (points.shape, points.dtype) == ((0, 2), np.float32)
-    assert (descriptors.shape, descriptors.dtype) == ((0, 32), np.uint8)
-
-
-def test_key_points_do_not_depend_on_the_scale_of_the_coordinates() -> None:
-    gray = _gray()
-    large = np.asarray(cv2.resize(gray, (640, 360), interpolation=cv2.INTER_CUBIC), np.uint8)
-    describer = LocalDescriber(100, clahe=False)
-    (small_xy, small_bits), (large_xy, large_bits) = describer.describe(gray), describer.describe(large)
-    assert max(small_xy.max(), large_xy.max()) <= 1
-    matches = cv2.BFMatcher(cv2.NORM_HAMMING, crossCheck=True).match(small_bits, large_bits)
-    off = [np.abs(small_xy[m.queryIdx] - large_xy[m.trainIdx]).max() for m in matches if m.distance < 40]
-    assert len(off) > 20
-    assert np.median(off) < 0.01
+def test_a_flat_picture_has_no_key_points_however_contrast_is_equalised(clahe: bool) -> None:
+    described = Orb(100, clahe=clahe).describe(np.full((90, 160), 77, np.uint8))
+    assert (described.points.shape, described.points.dtype) == ((0, 2), np.float32)
+    assert (described.descriptors.shape, described.descriptors.dtype) == ((0, 32), np.uint8)
 
 
 def test_equalised_contrast_finds_key_points_in_the_shade() -> None:
     shade = (0.12 * _gray()).astype(np.uint8)
-    plain, equalised = (len(LocalDescriber(500, clahe).describe(shade)[0]) for clahe in (False, True))
+    plain, equalised = (len(Orb(500, clahe=clahe).describe(shade).points) for clahe in (False, True))
     assert equalised > 2 * plain

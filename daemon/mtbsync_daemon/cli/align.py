@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from mtbsync_engine.align.fit import FitParams
     from mtbsync_engine.align.refine import RefineParams
     from mtbsync_engine.judge import Gates
-    from mtbsync_engine.model import IndexParams, Marker, Verdict
+    from mtbsync_engine.model import IndexParams, Marker, Verdict, Weights
 
 Reference = Annotated[Path, typer.Option("--reference", "-r", help="The reference run's video.")]
 Markers = Annotated[
     Path | None,
     typer.Option("--markers", "-m", help="CSV of reference markers: name,t_ref[,colour,comment …]."),
 ]
-RefGpx = Annotated[Path | None, typer.Option("--ref-gpx", help="GPX track of the reference run.")]
+RefGpx = Annotated[Path | None, typer.Option("--ref-gpx", help="GPX or FIT track of the reference run.")]
 RefGpxOffset = Annotated[
     float, typer.Option("--ref-gpx-offset", help="Seconds to add to the times of the reference's track.")
 ]
@@ -47,6 +47,10 @@ RansacReproj = Annotated[
 ]
 MinInliers = Annotated[int, typer.Option("--min-inliers", min=4, help="Key points that must agree.")]
 NoRefine = Annotated[bool, typer.Option("--no-refine", help="Compare pictures as a whole only.")]
+Refine = Annotated[
+    Literal["points", "flow"],
+    typer.Option("--refine", help="Time moments by key points, or once more by dense flow: slower."),
+]
 Window = Annotated[
     float,
     typer.Option("--warp-window-sec", min=0.0, max=60.0, help="How far from the path pictures are compared."),
@@ -94,7 +98,9 @@ def index(
     reference: Annotated[Path, typer.Option("--reference", "-r", "--video", help="The video to index.")],
     out: o.OutFile,
     fps: o.Fps = 3.0,
-    n_features: o.NFeatures = 800,
+    matcher: o.MatcherName = None,
+    weights: o.WeightsFolder = None,
+    n_features: o.NFeatures = 400,
     no_clahe: o.NoClahe = False,
     fast: o.Fast = False,
     no_proxy: o.NoProxy = False,
@@ -106,19 +112,20 @@ def index(
     """Look at a video once, for many syncs to come."""
     from mtbsync_engine.files import check_output
     from mtbsync_engine.index.build import build_index
-    from mtbsync_engine.index.local import limit_threads
+    from mtbsync_engine.index.describe import limit_threads
     from mtbsync_engine.index.store import save_index
     from mtbsync_engine.media import plan_sampling, probe
 
     console = Console(as_json=as_json, quiet=quiet)
     check_output(out, (reference,))
+    networks = _networks(console, matcher, weights, no_gpu)
+    params = _index_params(fps, matcher, networks, n_features, no_clahe, fast)
     if threads is not None:
         limit_threads(threads)
     recording = probe(reference, use_proxy=not no_proxy)
-    params = _index_params(fps, n_features, no_clahe, fast)
     plan = plan_sampling(recording, fps=fps, fast=fast)
     with console.progress(f"Looking at {reference.name}", recording.duration_s) as done:
-        made = build_index(recording, params, n_threads=threads, on_picture=done)
+        made = build_index(recording, params, weights=networks, n_threads=threads, on_picture=done)
     save_index(made, out)
     from_what = "key frames" if plan.key_frames_only else "all frames"
     source = "the camera's proxy" if recording.uses_proxy else "the original"
@@ -159,7 +166,9 @@ def sync(
         ),
     ] = None,
     ref_gpx: RefGpx = None,
-    new_gpx: Annotated[Path | None, typer.Option("--new-gpx", help="GPX track of the new run.")] = None,
+    new_gpx: Annotated[
+        Path | None, typer.Option("--new-gpx", help="GPX or FIT track of the new run.")
+    ] = None,
     ref_gpx_offset: RefGpxOffset = 0.0,
     new_gpx_offset: Annotated[
         float, typer.Option("--new-gpx-offset", help="Seconds to add to the times of the new run's track.")
@@ -170,14 +179,17 @@ def sync(
     strict: Strict = False,
     fast: o.Fast = False,
     fps: o.Fps = 3.0,
-    n_features: o.NFeatures = 800,
+    matcher: o.MatcherName = None,
+    weights: o.WeightsFolder = None,
+    n_features: o.NFeatures = 400,
     no_clahe: o.NoClahe = False,
     no_proxy: o.NoProxy = False,
     threads: o.Threads = None,
+    refine: Refine = "points",
     no_refine: NoRefine = False,
     lowe: Lowe = 0.8,
-    ransac_reproj: RansacReproj = 8.0,
-    min_inliers: MinInliers = 8,
+    ransac_reproj: RansacReproj = 4.0,
+    min_inliers: MinInliers = 12,
     no_warp: Annotated[bool, typer.Option("--no-warp", help="Stop once the pairs are found.")] = False,
     warp_window_sec: Window = 1.0,
     warp_inlier_thresh: InlierThresh = None,
@@ -193,12 +205,14 @@ def sync(
     from mtbsync_daemon.results import PAIRS
     from mtbsync_daemon.sync import SyncRequest
     from mtbsync_daemon.sync import sync as run
+    from mtbsync_engine.align.flow import FlowParams
 
     console = Console(as_json=as_json, quiet=quiet)
     folder = out or Path(f"{new.stem}_sync")
     pairs_name = PAIRS
     if folder.suffix.lower() == ".csv":
         folder, pairs_name = folder.parent, folder.name
+    networks = _networks(console, matcher, weights, no_gpu)
     request = SyncRequest(
         reference=reference,
         new=new,
@@ -212,10 +226,10 @@ def sync(
         gps_method=gps_method,
         markers=_markers(markers, markers_fps, markers_start_tc, reference),
         marker_file=markers,
-        index_params=_index_params(fps, n_features, no_clahe, fast),
-        refine=None
-        if no_refine
-        else _refine_params(lowe, ransac_reproj, min_inliers, warp_window_sec, warp_rng_seed),
+        index_params=_index_params(fps, matcher, networks, n_features, no_clahe, fast),
+        weights=networks,
+        flow=FlowParams() if refine == "flow" and not no_refine else None,
+        refine=None if no_refine else _refine_params(lowe, ransac_reproj, min_inliers, warp_window_sec),
         fit=None if no_warp else _fit_params(model, warp_inlier_thresh, warp_ransac_iters, warp_rng_seed),
         gates=_gates(strict, warp_min_inlier_frac, warp_max_ppm),
         review_threshold=review_threshold,
@@ -287,7 +301,9 @@ def batch(
     strict: Strict = False,
     fast: o.Fast = False,
     fps: o.Fps = 3.0,
-    n_features: o.NFeatures = 800,
+    matcher: o.MatcherName = None,
+    weights: o.WeightsFolder = None,
+    n_features: o.NFeatures = 400,
     no_clahe: o.NoClahe = False,
     no_proxy: o.NoProxy = False,
     threads: o.Threads = None,
@@ -298,14 +314,15 @@ def batch(
 ) -> int:
     """Line every run in a folder up with one reference.
 
-    A GPX of a run's own name beside it is used. One bad file never stops the rest. What was done before
-    with the same files and options is skipped.
+    A GPX or FIT file of a run's own name beside it is used. One bad file never stops the rest. What was
+    done before with the same files and options is skipped.
     """
     from mtbsync_daemon import batch as work
     from mtbsync_daemon.sync import SyncRequest
 
     console = Console(as_json=as_json, quiet=quiet)
     runs = work.find_runs(folder, reference)
+    networks = _networks(console, matcher, weights, no_gpu)
     template = SyncRequest(
         reference=reference,
         new=reference,
@@ -314,7 +331,8 @@ def batch(
         ref_gpx_offset_s=ref_gpx_offset,
         markers=_markers(markers, markers_fps, markers_start_tc, reference),
         marker_file=markers,
-        index_params=_index_params(fps, n_features, no_clahe, fast),
+        index_params=_index_params(fps, matcher, networks, n_features, no_clahe, fast),
+        weights=networks,
         fit=_fit_params(model),
         gates=_gates(strict, None, None),
         review_threshold=review_threshold,
@@ -352,12 +370,17 @@ def _command_line(*arguments: str) -> str:
 
 def _say_where_tracks_start(console: Console, request: SyncRequest, result: SyncResult) -> None:
     """Which moment of a track is the first picture is an assumption that a rider has to be able to see."""
+    from mtbsync_daemon.sync import CAMERA
+
     for run, whose, offset_s in (
         ("new", "new run's", request.new_gpx_offset_s),
         ("reference", "reference's", request.ref_gpx_offset_s),
     ):
-        starts_s = result.document[run]["track_starts_s"]
+        starts_s, came_from = result.document[run]["track_starts_s"], result.document[run]["track_from"]
         if starts_s is None:
+            continue
+        if came_from == CAMERA:
+            console.say(f"The {whose} track is the camera's own.")
             continue
         if abs(starts_s - offset_s) < 1e-6:
             when = f"{offset_s:g} s after the first picture" if offset_s else "with the first picture"
@@ -424,15 +447,52 @@ def _markers(path: Path | None, fps: str | None, start_tc: str | None, reference
     return read_markers(path, rate=rate, start=None if start_tc is None else Timecode.parse(start_tc, rate))
 
 
-def _index_params(fps: float, n_features: int, no_clahe: bool, fast: bool) -> IndexParams:
-    from mtbsync_engine.model import IndexParams
+def _networks(console: Console, matcher: str | None, folder: Path | None, no_gpu: bool) -> Weights | None:
+    """Where the networks lie that `matcher` needs, after they were tried; None where it needs none."""
+    from mtbsync_engine.model import Matcher, Weights
 
-    return IndexParams(fps=fps, n_features=n_features, clahe=not no_clahe, fast=fast)
+    if matcher is None or not Matcher(matcher).needs_weights:
+        return None
+    from mtbsync_engine.align.lightglue import try_networks
+
+    weights = None if folder is None else Weights(folder, use_gpu=not no_gpu)
+    on_gpu = try_networks(Matcher(matcher), weights)
+    if matcher == Matcher.SUPER:
+        console.warn("SuperPoint's weights are licensed for non-commercial research only.")
+    console.say(
+        f"The networks of --matcher {matcher} run on the {'graphics card' if on_gpu else 'processor'}."
+    )
+    return weights
 
 
-def _refine_params(
-    lowe: float, reproj_px: float, min_inliers: int, window_s: float, seed: int
-) -> RefineParams:
+def _index_params(
+    fps: float,
+    matcher: str | None,
+    networks: Weights | None,
+    n_features: int,
+    no_clahe: bool,
+    fast: bool,
+) -> IndexParams:
+    from mtbsync_engine.index.describe import best_matcher
+    from mtbsync_engine.model import IndexParams, Matcher
+
+    params = IndexParams(
+        fps=fps,
+        matcher=best_matcher() if matcher is None else Matcher(matcher),
+        n_features=n_features,
+        clahe=not no_clahe,
+        fast=fast,
+    )
+    if networks is None:
+        return params
+    from dataclasses import replace
+
+    from mtbsync_engine.index.deep import weights_sha256
+
+    return replace(params, weights_sha256=weights_sha256(params.matcher, networks))
+
+
+def _refine_params(lowe: float, reproj_px: float, min_inliers: int, window_s: float) -> RefineParams:
     from mtbsync_engine.align.refine import RefineParams
 
     return RefineParams(
@@ -440,7 +500,6 @@ def _refine_params(
         lowe=lowe,
         min_inliers=min_inliers,
         max_reprojection=reproj_px / _REPROJECTION_SIDE_PX,
-        seed=seed,
     )
 
 

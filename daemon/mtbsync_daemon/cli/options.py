@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -14,13 +14,22 @@ Fps = Annotated[float, typer.Option("--fps", min=0.1, max=60, help="Pictures loo
 NFeatures = Annotated[
     int, typer.Option("--n-features", min=50, max=20_000, help="Key points kept in a picture.")
 ]
-NoClahe = Annotated[bool, typer.Option("--no-clahe", help="Do not equalise contrast locally.")]
+MatcherName = Annotated[
+    Literal["xfeat", "orb", "aliked", "disk", "super"] | None,
+    typer.Option(
+        "--matcher", help="What describes pictures.", show_default="xfeat, or orb where that cannot run"
+    ),
+]
+WeightsFolder = Annotated[
+    Path | None, typer.Option("--weights", help="Folder of networks (--matcher aliked, disk or super).")
+]
+NoClahe = Annotated[bool, typer.Option("--no-clahe", help="Do not equalise contrast locally (ORB).")]
 Fast = Annotated[bool, typer.Option("--fast", help="Key frames up to a second apart will do.")]
 NoProxy = Annotated[bool, typer.Option("--no-proxy", help="Leave the camera's low-resolution file aside.")]
 Threads = Annotated[
     int | None, typer.Option("--threads", min=1, max=256, help="Threads at most.", show_default="all cores")
 ]
-NoGpu = Annotated[bool, typer.Option("--no-gpu", help="Accepted for old scripts; no GPU is used.")]
+NoGpu = Annotated[bool, typer.Option("--no-gpu", help="Leave the graphics card aside (see --weights).")]
 
 StartTc = Annotated[str, typer.Option("--start-tc", help="Timecode at which the timeline starts.")]
 DropFrame = Annotated[

@@ -3,19 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from mtbsync_engine.align.gps import GpsPrior, Method, align_tracks, standing
-from mtbsync_engine.align.likeness import likeness, likeness_image, resting
+from mtbsync_engine.align.likeness import Band, Resemblance, likeness_image, resting
+from mtbsync_engine.align.prior import Prior, fuse
 from mtbsync_engine.align.refine import RefineParams, refine
 from mtbsync_engine.align.search import Path, best_path, part_on_trail, rival_score
+from mtbsync_engine.align.turns import TurnPrior, align_turns
 from mtbsync_engine.errors import AlignmentError
-from mtbsync_engine.model import FloatArray, GpsUse, Index, LikenessImage, MatchedPairs, Matching, Track
+from mtbsync_engine.model import (
+    FloatArray,
+    GpsUse,
+    Index,
+    LikenessImage,
+    MatchedPairs,
+    Matching,
+    Telemetry,
+    Testimony,
+    Track,
+    Weights,
+    Witness,
+)
 
 # Raised whenever the same indexes and tracks would be lined up or judged otherwise.
-STAGE_VERSION = 1
+STAGE_VERSION = 2
 # Below this gap to the best rival, what the camera saw says nothing, and GPS alone has to carry the result.
 CHANCE_MARGIN = 0.3
 # A prior may cost a step as much as a good look-alike earns, and no more: the camera has the last word.
@@ -25,6 +41,11 @@ _MAX_PRIOR_COST = 3.0
 _RESTING_CLOCK = 0.25
 # Leaps shorter than this are bridged by the curve like any other missing picture.
 _SHORT_LEAP_S = 2.0
+# How far from a path through some of the pictures that through all of them may lead, in strides.
+_REACH_STRIDES = 4
+# Over which time a receiver, or a gyroscope, errs in one direction.
+_ALIKE_S = 10.0
+_NOTHING = Telemetry()
 
 
 def match(
@@ -32,55 +53,121 @@ def match(
     ref: Index,
     params: RefineParams | None,
     *,
-    track_new: Track | None = None,
-    track_ref: Track | None = None,
+    noted_new: Telemetry = _NOTHING,
+    noted_ref: Telemetry = _NOTHING,
     gps_method: Method = "local",
+    weights: Weights | None = None,
+    n_threads: int | None = None,
     on_picture: Callable[[float], None] = lambda t_new_s: None,
 ) -> tuple[Matching, LikenessImage]:
     """Find what the two runs have in common, and the picture of their likeness.
 
-    `params` None leaves out the comparison of key points; `gps_method` is `align_tracks`'s.
-    `on_picture` is called with each picture's t_new in seconds, for progress.
+    `params` None leaves out the comparison of key points; `noted_new` and `noted_ref` are what the cameras
+    noted besides pictures; `gps_method` is `align_tracks`'s; `weights` is where the networks of a matcher
+    that needs them lie; `n_threads` None uses all cores. `on_picture` is called with each picture's t_new in
+    seconds, for progress.
 
     Raises:
         AlignmentError: the indexes were not made alike.
+        MatcherError: a network that compares key points cannot be used.
     """
     _check_comparable(new, ref)
-    prior = align_tracks(track_new, track_ref, method=gps_method) if track_new and track_ref else None
-    seen = likeness(new, ref)
-    expected, evidence = seen, seen
-    if prior is not None and prior.is_same_place:
-        disagreement = _disagreement(prior, new, ref)
-        expected = seen - np.nan_to_num(disagreement)
-        # Where GPS puts both runs at one place they share it, however little the pictures show of that.
-        evidence = seen + np.nan_to_num(_MAX_PRIOR_COST - disagreement)
-    if prior is not None and not prior.is_same_place:
-        # A track of another place belongs to another ride, and so do its rests.
-        clock_new, clock_ref = _riding_clock(new, None), _riding_clock(ref, None)
-    else:
-        clock_new, clock_ref = _riding_clock(new, track_new), _riding_clock(ref, track_ref)
-    whole = best_path(expected, clock_new, clock_ref)
-    path = part_on_trail(whole, expected, evidence)
-    margin = _margin(path.score, rival_score(expected, seen, whole, clock_new, clock_ref))
-    gps = _gps_use(track_new, track_ref, prior, margin)
-    if gps is GpsUse.ALONE and prior is not None:
-        pairs = _pairs_from_gps(prior, new.t_s)
-        stretches = stretches_without_gap(pairs.t_new)
-    else:
-        # A path that chance explains is kept whole, so that a person sees what was rejected.
-        path = path if margin >= CHANCE_MARGIN else whole
-        pairs = refine(path, seen, new, ref, params, on_picture=on_picture)
-        stretches = _stretches_of_path(path, new, ref)
+    track_new, track_ref = noted_new.track, noted_ref.track
+    gps = align_tracks(track_new, track_ref, method=gps_method) if track_new and track_ref else None
+    turns = align_turns(noted_new.motion, noted_ref.motion) if noted_new.motion and noted_ref.motion else None
+    heard = _usable(gps, turns)
+    # A track of another place belongs to another ride, and so do its rests.
+    is_elsewhere = gps is not None and not gps.is_same_place
+    rests_new, rests_ref = (
+        _rests(run, None if is_elsewhere else track) for run, track in ((new, track_new), (ref, track_ref))
+    )
+    # The products are small: more threads in each of them would only wait for each other.
+    with threadpool_limits(1, "blas"):
+        search = _search(
+            new,
+            ref,
+            fuse([prior for _, prior in heard]) if heard else None,
+            _riding_clock(new, rests_new),
+            _riding_clock(ref, rests_ref),
+        )
+        use = _gps_use(track_new, track_ref, gps, search.margin)
+        if use is GpsUse.ALONE and gps is not None:
+            pairs = _pairs_from_gps(gps, new.t_s)
+            stretches = stretches_without_gap(pairs.t_new)
+        else:
+            pairs = refine(
+                search.path,
+                search.seen,
+                new,
+                ref,
+                params,
+                weights=weights,
+                n_threads=n_threads,
+                on_picture=on_picture,
+            )
+            stretches = _stretches_of_path(search.path, new, ref, rests_new, rests_ref)
     matching = Matching(
         pairs=pairs,
         stretches=stretches,
         reach_s=0.5 * new.spacing_s,
         duration_new_s=new.duration_s,
-        margin=margin,
-        gps=gps,
-        gps_separation_m=float("nan") if prior is None else prior.separation_m,
+        margin=search.margin,
+        gps=use,
+        gps_separation_m=float("nan") if gps is None else gps.separation_m,
+        testimonies=() if use is GpsUse.ALONE else tuple(_testimony(*one, stretches) for one in heard),
     )
-    return matching, likeness_image(seen, new, ref)
+    return matching, search.image
+
+
+@dataclass(frozen=True, eq=False)
+class _Found:
+    """The path through what was `seen`, its margin over chance, and the picture of it all."""
+
+    path: Path
+    seen: Band
+    margin: float
+    image: LikenessImage
+
+
+def _search(
+    new: Index, ref: Index, prior: Prior | None, clock_new: FloatArray, clock_ref: FloatArray
+) -> _Found:
+    """First through some of the pictures against all, then through all of them near that path."""
+    resemblance = Resemblance(new, ref)
+    stride = resemblance.stride
+    rows, columns = np.arange(0, new.t_s.size, stride), np.arange(0, ref.t_s.size, stride)
+    seen = resemblance.whole()
+    image = likeness_image(seen, new.t_s[rows], ref.t_s[columns])
+    expected, evidence = _with_prior(seen, prior, new.t_s[rows], ref.t_s[columns])
+    whole = best_path(expected, clock_new[rows], clock_ref[columns])
+    path = part_on_trail(whole, expected, evidence)
+    margin = _margin(path.score, rival_score(expected, seen, whole, clock_new[rows], clock_ref[columns]))
+    if stride > 1:
+        seen = resemblance.near(*_around(whole, stride, new.t_s.size))
+        expected, evidence = _with_prior(seen, prior, new.t_s, ref.t_s)
+        whole = best_path(expected, clock_new, clock_ref)
+        path = part_on_trail(whole, expected, evidence)
+    # A path that chance explains is kept whole, so that a person sees what was rejected.
+    return _Found(path if margin >= CHANCE_MARGIN else whole, seen, margin, image)
+
+
+def _usable(gps: GpsPrior | None, turns: TurnPrior | None) -> list[tuple[Witness, Prior]]:
+    """The witnesses other than the pictures that have something to say."""
+    heard: list[tuple[Witness, Prior]] = []
+    if gps is not None and gps.is_same_place:
+        heard.append((Witness.GPS, gps))
+    if turns is not None and turns.valid.any():
+        heard.append((Witness.TURNS, turns))
+    return heard
+
+
+def _testimony(witness: Witness, prior: Prior, stretches: tuple[tuple[float, float], ...]) -> Testimony:
+    """What `prior` says inside the stretches, once in every time over which its errors are alike."""
+    moments = [np.arange(start, end, _ALIKE_S) for start, end in stretches]
+    t_new_s = np.concatenate([np.zeros(0), *moments])
+    t_ref_s, se_s = prior.at(t_new_s)
+    known = np.isfinite(t_ref_s)
+    return Testimony(witness, t_new_s[known], t_ref_s[known], se_s[known])
 
 
 def stretches_without_gap(t_new_s: FloatArray) -> tuple[tuple[float, float], ...]:
@@ -93,7 +180,7 @@ def _check_comparable(new: Index, ref: Index) -> None:
     a, b = new.params, ref.params
     differing = [
         f"{name} ({getattr(a, name)} and {getattr(b, name)})"
-        for name in ("max_side_px", "n_features", "clahe")
+        for name in ("matcher", "max_side_px", "n_features", "clahe", "weights_sha256")
         if getattr(a, name) != getattr(b, name)
     ]
     if differing:
@@ -102,21 +189,43 @@ def _check_comparable(new: Index, ref: Index) -> None:
         )
 
 
-def _riding_clock(run: Index, track: Track | None) -> FloatArray:
-    """Its pictures' times (N,) on a clock that all but stops while the rider stands still."""
+def _rests(run: Index, track: Track | None) -> NDArray[np.bool_]:
+    """Whether the rider stood still over each step between pictures (N - 1,)."""
     rests = resting(run)
-    if track is not None:
-        rests = rests | standing(track, run.t_s)[1:]
+    return rests if track is None else rests | standing(track, run.t_s)[1:]
+
+
+def _riding_clock(run: Index, rests: NDArray[np.bool_]) -> FloatArray:
+    """Its pictures' times (N,) on a clock that all but stops while the rider stands still."""
     return np.cumsum(np.diff(run.t_s, prepend=run.t_s[0]) * np.r_[1.0, np.where(rests, _RESTING_CLOCK, 1.0)])
 
 
-def _disagreement(prior: GpsPrior, new: Index, ref: Index) -> NDArray[np.float32]:
-    """How far GPS is from putting each pair of pictures (N, M) at one place, from 0 to `_MAX_PRIOR_COST`; nan
-    where it does not say."""
-    t_ref_s, se_s = prior.at(new.t_s)
-    off = (ref.t_s[None, :] - t_ref_s[:, None]) / se_s[:, None]
-    disagreement: NDArray[np.float32] = np.minimum(0.5 * off**2, _MAX_PRIOR_COST).astype(np.float32)
-    return disagreement
+def _with_prior(
+    seen: Band, prior: Prior | None, t_new_s: FloatArray, t_ref_s: FloatArray
+) -> tuple[Band, Band]:
+    """What to look for the path in, and what tells whether the runs share a trail, given the other witnesses.
+
+    `t_new_s` and `t_ref_s` are the times of the rows and columns of `seen`.
+    """
+    if prior is None:
+        return seen, seen
+    expected_s, se_s = prior.at(t_new_s)
+    off = (t_ref_s[seen.columns()] - expected_s[:, None]) / se_s[:, None]
+    disagreement = np.minimum(0.5 * off**2, _MAX_PRIOR_COST).astype(np.float32)
+    return (
+        replace(seen, z=seen.z - np.nan_to_num(disagreement)),
+        # Where others put both runs at one place they share it, however little the pictures show of that.
+        replace(seen, z=seen.z + np.nan_to_num(_MAX_PRIOR_COST - disagreement)),
+    )
+
+
+def _around(path: Path, stride: int, n_new: int) -> tuple[FloatArray, int]:
+    """The reference's picture that a path through every `stride`-th one leads to for each of the `n_new`,
+    and how many pictures off that may be."""
+    centre = np.interp(np.arange(n_new), path.new * stride, path.ref * stride)
+    centre += np.clip(np.arange(n_new) - path.new[-1] * stride, 0, None)
+    centre -= np.clip(path.new[0] * stride - np.arange(n_new), 0, None)
+    return np.maximum(centre, 0.0), _REACH_STRIDES * stride
 
 
 def _margin(score: float, rival: float) -> float:
@@ -143,15 +252,17 @@ def _pairs_from_gps(prior: GpsPrior, t_new_s: FloatArray) -> MatchedPairs:
     return MatchedPairs(t_new_s[known], t_ref_s[known], se_s[known], np.zeros(n), np.zeros(n, np.int64))
 
 
-def _stretches_of_path(path: Path, new: Index, ref: Index) -> tuple[tuple[float, float], ...]:
+def _stretches_of_path(
+    path: Path, new: Index, ref: Index, rests_new: NDArray[np.bool_], rests_ref: NDArray[np.bool_]
+) -> tuple[tuple[float, float], ...]:
     """Intervals of t_new that the path goes through without a hole.
 
     A leap is a hole where one run went where the other did not. It is none where it is short, leaving out
     the time that a rider stood still in it.
     """
     riding_s = [
-        np.concatenate([[0.0], np.cumsum(np.where(resting(run), 0.0, np.diff(run.t_s)))])[at]
-        for run, at in ((new, path.new), (ref, path.ref))
+        np.concatenate([[0.0], np.cumsum(np.where(rests, 0.0, np.diff(run.t_s)))])[at]
+        for run, rests, at in ((new, rests_new, path.new), (ref, rests_ref, path.ref))
     ]
     is_hole = np.max([np.diff(clock) for clock in riding_s], axis=0) > _SHORT_LEAP_S
     parts = np.split(new.t_s[path.new], np.flatnonzero(is_hole) + 1)

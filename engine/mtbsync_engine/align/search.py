@@ -8,11 +8,13 @@ pictures is what makes look-alikes harmless (SeqSLAM, Milford and Wyeth 2012).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from mtbsync_engine.align.likeness import Band
 from mtbsync_engine.model import FloatArray
 
 # A step earns its likeness less this, so that a path through chance look-alikes earns little.
@@ -31,6 +33,9 @@ _SAME_TRAIL_LIKENESS = 1.9
 _LEAVING_COST = 3.5
 # A rival must keep this far from the best path, in seconds of the reference.
 _RIVAL_DISTANCE_S = 3.0
+# Of times between pictures, in decimal places of a second: what containers round to.
+_ROUNDING_DIGITS = 4
+_NOWHERE = -1
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,31 +47,117 @@ class Path:
     score: float
 
 
-def best_path(z: NDArray[np.float32], t_new_s: FloatArray, t_ref_s: FloatArray) -> Path:
-    """The path that earns most through `z` (N, M), the likeness in standard deviations.
+def best_path(band: Band, t_new_s: FloatArray, t_ref_s: FloatArray) -> Path:
+    """The path that earns most through `band`.
 
-    `t_new_s` (N,) and `t_ref_s` (M,) are the pictures' times, on which slopes are bounded.
+    `t_new_s` (N,) and `t_ref_s` (M,) are the times of rows and columns, on which slopes are bounded. Time and
+    memory are those of the band, whatever the size of the matrix.
     """
-    n_new, n_ref = z.shape
-    came_from = np.full((n_new, n_ref), -1, dtype=np.int32)
-    score = _earned(z[0])
-    best_score, best_end = float(score.max()), int(score.argmax())
-    leap_from = score.copy()
-    leap_origin = np.arange(n_ref)
+    n_new, width = band.z.shape
+    steps = _Steps(t_ref_s, width)
+    came_from = np.full((n_new, width), _NOWHERE)
+    score = _earned(band.z[0])
+    best = (float(score.max()), 0, int(score.argmax()))
+    leaps = _Leaps(band, score)
     for j in range(1, n_new):
-        # Starting afresh earns nothing; everything else has to beat that.
-        gain, origin = np.zeros(n_ref), np.full(n_ref, -1)
-        _consider_leaps(gain, origin, leap_from, leap_origin)
-        _consider_steps(gain, origin, score, (j - 1) * n_ref, t_new_s[j] - t_new_s[j - 1], t_ref_s)
-        score = _earned(z[j]) + gain
+        first, shift = band.first[j], int(band.first[j] - band.first[j - 1])
+        gain, origin = leaps.to_row(j)
+        stepped, step = steps.best(score, shift, first, t_new_s[j] - t_new_s[j - 1])
+        better = stepped > gain
+        gain[better] = stepped[better]
+        origin[better] = ((j - 1) * width + np.arange(width) + shift - step)[better]
+        score = _earned(band.z[j]) + gain
         came_from[j] = origin
-        leap_from -= _MISSED_PICTURE_COST
-        better = score > leap_from
-        leap_from[better] = score[better]
-        leap_origin[better] = j * n_ref + np.flatnonzero(better)
-        if score.max() > best_score:
-            best_score, best_end = float(score.max()), j * n_ref + int(score.argmax())
-    return _trace_back(came_from, best_end, best_score)
+        leaps.add(j, score)
+        highest = int(score.argmax())
+        if score[highest] > best[0]:
+            best = (float(score[highest]), j, highest)
+    return _trace_back(came_from, band, *best)
+
+
+class _Steps:
+    """Steps of 0, 1, 2 … columns from one row to the next, which cost by their slope."""
+
+    def __init__(self, t_ref_s: FloatArray, width: int) -> None:
+        self._t_ref_s, self._width = t_ref_s, width
+        self._costs: dict[float, FloatArray] = {}
+        self._starts: dict[int, tuple[FloatArray, FloatArray]] = {}
+
+    def best(
+        self, score: FloatArray, shift: int, first: int, dt_new_s: float
+    ) -> tuple[FloatArray, NDArray[np.intp]]:
+        """What the best step into each column of a row earns, and how many columns long it is (W,).
+
+        The row begins at column `first`, `dt_new_s` after the row before; paths to that, which begins
+        `shift` columns earlier, earn `score` (W,).
+        """
+        cost = self._cost(dt_new_s)[:, first : first + self._width]
+        if len(cost) not in self._starts:
+            before = np.empty(len(cost) - 1 + self._width)
+            # Row k shows the scores that a step of k columns starts from.
+            self._starts[len(cost)] = before, sliding_window_view(before, self._width)[::-1]
+        before, starts = self._starts[len(cost)]
+        begin = len(cost) - 1 - shift
+        before.fill(-np.inf)
+        before[max(begin, 0) : max(begin + self._width, 0)] = score[max(-begin, 0) :]
+        earned = starts - cost
+        step = earned.argmax(axis=0)
+        return earned[step, np.arange(self._width)], step
+
+    def _cost(self, dt_new_s: float) -> FloatArray:
+        """The cost of each step to each column (steps, M) while `dt_new_s` pass; inf where it is too steep
+        or would begin before the first column."""
+        rounded_s = max(round(dt_new_s, _ROUNDING_DIGITS), 10.0**-_ROUNDING_DIGITS)
+        if rounded_s not in self._costs:
+            self._costs[rounded_s] = self._computed(rounded_s)
+        return self._costs[rounded_s]
+
+    def _computed(self, dt_new_s: float) -> FloatArray:
+        t_ref_s = self._t_ref_s
+        earliest = np.searchsorted(t_ref_s, t_ref_s - _MAX_SLOPE * dt_new_s)
+        n_steps = 1 + int(np.max(np.arange(t_ref_s.size) - earliest))
+        cost = np.full((n_steps, t_ref_s.size), np.inf)
+        for step in range(n_steps):
+            slope = (t_ref_s[step:] - t_ref_s[: t_ref_s.size - step]) / dt_new_s
+            cost[step, step:] = np.where(slope <= _MAX_SLOPE, _SLOPE_COST * np.abs(slope - 1), np.inf)
+        return cost
+
+
+class _Leaps:
+    """The best place to leap from to each column, over all rows so far."""
+
+    def __init__(self, band: Band, score: FloatArray) -> None:
+        self._band = band
+        self._score = np.full(band.n_columns, -np.inf)
+        self._origin = np.full(band.n_columns, _NOWHERE)
+        # What lies before the band for good: its best score and where that was.
+        self._passed = (-np.inf, _NOWHERE)
+        self.add(0, score)
+
+    def add(self, j: int, score: FloatArray) -> None:
+        """Take in row `j`, to whose columns paths earn `score` (W,)."""
+        first, width = self._band.first[j], score.size
+        self._score[first : first + width] -= _MISSED_PICTURE_COST
+        self._passed = (self._passed[0] - _MISSED_PICTURE_COST, self._passed[1])
+        here = slice(first, first + width)
+        better = score > self._score[here]
+        self._score[here][better] = score[better]
+        self._origin[here][better] = j * width + np.flatnonzero(better)
+
+    def to_row(self, j: int) -> tuple[FloatArray, NDArray[np.int64]]:
+        """What a leap into each column of row `j` earns, or starting afresh where that earns more (W,)."""
+        before, first = self._band.first[j - 1], self._band.first[j]
+        width = self._band.z.shape[1]
+        if first > before:
+            leader = before + int(self._score[before:first].argmax())
+            if self._score[leader] > self._passed[0]:
+                self._passed = (float(self._score[leader]), int(self._origin[leader]))
+        scores = np.concatenate([[self._passed[0]], self._score[first : first + width - 1]])
+        origins = np.concatenate([[self._passed[1]], self._origin[first : first + width - 1]])
+        highest = np.maximum.accumulate(scores)
+        leader = np.maximum.accumulate(np.where(scores == highest, np.arange(width), 0))
+        gain = highest - _LEAP_COST
+        return np.maximum(gain, 0.0), np.where(gain > 0, origins[leader], _NOWHERE)
 
 
 def _earned(z: NDArray[np.float32]) -> FloatArray:
@@ -74,59 +165,26 @@ def _earned(z: NDArray[np.float32]) -> FloatArray:
     return np.clip(z, -_MAX_LIKENESS / 2, _MAX_LIKENESS).astype(np.float64) - _CHANCE
 
 
-def _consider_leaps(
-    gain: FloatArray, origin: NDArray[np.int64], leap_from: FloatArray, leap_origin: NDArray[np.int64]
-) -> None:
-    """Take over, in place, whatever a leap from any earlier moment of both runs earns."""
-    highest = np.maximum.accumulate(leap_from)
-    leader = np.maximum.accumulate(np.where(leap_from == highest, np.arange(leap_from.size), 0))
-    earned = highest[:-1] - _LEAP_COST
-    better = earned > gain[1:]
-    gain[1:][better] = earned[better]
-    origin[1:][better] = leap_origin[leader[:-1]][better]
-
-
-def _consider_steps(
-    gain: FloatArray,
-    origin: NDArray[np.int64],
-    score: FloatArray,
-    first: int,
-    dt_new_s: float,
-    t_ref_s: FloatArray,
-) -> None:
-    """Take over, in place, whatever a step of 0, 1, 2 … reference pictures earns."""
-    n_ref = score.size
-    for step in range(n_ref):
-        slope = (t_ref_s[step:] - t_ref_s[: n_ref - step]) / dt_new_s
-        if slope.min() > _MAX_SLOPE:
-            break
-        earned = np.where(
-            slope <= _MAX_SLOPE, score[: n_ref - step] - _SLOPE_COST * np.abs(slope - 1), -np.inf
-        )
-        better = earned > gain[step:]
-        gain[step:][better] = earned[better]
-        origin[step:][better] = first + np.flatnonzero(better)
-
-
-def _trace_back(came_from: NDArray[np.int32], end: int, score: float) -> Path:
+def _trace_back(came_from: NDArray[np.int64], band: Band, score: float, row: int, offset: int) -> Path:
+    width = came_from.shape[1]
     cells = []
-    cell = end
+    cell = row * width + offset
     while cell >= 0:
         cells.append(cell)
         cell = int(came_from.flat[cell])
-    new, ref = np.divmod(np.array(cells[::-1], dtype=np.int64), came_from.shape[1])
-    return Path(new, ref, score)
+    rows, offsets = np.divmod(np.array(cells[::-1], dtype=np.int64), width)
+    return Path(rows, band.first[rows] + offsets, score)
 
 
-def part_on_trail(path: Path, expected: NDArray[np.float32], evidence: NDArray[np.float32]) -> Path:
-    """What is left of `path`, the best through `expected` (N, M), where both runs show the same trail.
+def part_on_trail(path: Path, expected: Band, evidence: Band) -> Path:
+    """What is left of `path`, the best through `expected`, where both runs show the same trail.
 
     The best path goes on from where the runs part, through whatever look-alikes chance offers. Those are
     less alike than the same places are: a hidden Markov model of two states, on the trail and off it, with
-    `evidence` (N, M), the likeness, for probabilities, finds where it changes over (Viterbi 1967).
+    `evidence`, the likeness, for probabilities, finds where it changes over (Viterbi 1967).
     """
-    kept = _is_on_trail(evidence[path.new, path.ref])
-    left_out = expected[path.new[~kept], path.ref[~kept]]
+    kept = _is_on_trail(evidence.at(path.new, path.ref))
+    left_out = expected.at(path.new[~kept], path.ref[~kept])
     return Path(path.new[kept], path.ref[kept], path.score - float(_earned(left_out).sum()))
 
 
@@ -146,25 +204,25 @@ def _is_on_trail(likeness: NDArray[np.float32]) -> NDArray[np.bool_]:
 
 
 def rival_score(
-    expected: NDArray[np.float32],
-    seen: NDArray[np.float32],
+    expected: Band,
+    seen: Band,
     path: Path,
     t_new_s: FloatArray,
     t_ref_s: FloatArray,
 ) -> float:
     """What the best path earns that cannot be the truth if `path` is.
 
-    Two rivals are tried. One is the best path through `expected`, the matrix that `path` was found in,
-    that keeps clear of `path`: it earns much where the trail resembles itself. The other plays the new run
-    backwards through `seen`, the bare likeness: no ride goes that way, so it earns what chance does in
+    Two rivals are tried. One is the best path through `expected`, the whole matrix that `path` was found
+    in, that keeps clear of `path`: it earns much where the trail resembles itself. The other plays the new
+    run backwards through `seen`, the bare likeness: no ride goes that way, so it earns what chance does in
     pictures like these (the decoys of Elias and Gygi 2007).
     """
-    elsewhere = expected.copy()
+    elsewhere = expected.z.copy()
     for j, i in zip(path.new, path.ref, strict=True):
         elsewhere[j, np.abs(t_ref_s - t_ref_s[i]) < _RIVAL_DISTANCE_S] = -_MAX_LIKENESS
     backwards_t_new_s = t_new_s[-1] - t_new_s[::-1]
     return max(
         0.0,
-        best_path(elsewhere, t_new_s, t_ref_s).score,
-        best_path(seen[::-1], backwards_t_new_s, t_ref_s).score,
+        best_path(replace(expected, z=elsewhere), t_new_s, t_ref_s).score,
+        best_path(replace(seen, z=seen.z[::-1]), backwards_t_new_s, t_ref_s).score,
     )

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from mtbsync_engine.errors import ArtifactError
 from mtbsync_engine.files import replacing
-from mtbsync_engine.model import Index, IndexParams
+from mtbsync_engine.model import Index, IndexParams, Matcher
 
 # Raised whenever the same pictures would be described otherwise; older files are then made anew.
-STAGE_VERSION = 1
+STAGE_VERSION = 2
 _ARRAYS = ("t_s", "appearance", "points", "descriptors", "first_point")
 
 
@@ -52,7 +52,7 @@ def load_index(path: Path) -> Index:
                 f"{path} was made by another version of mtbsync; make it again with `mtbsync index`."
             )
         return Index(
-            params=IndexParams(**about["params"]),
+            params=IndexParams(**about["params"] | {"matcher": Matcher(about["params"]["matcher"])}),
             fingerprint=about["fingerprint"],
             duration_s=about["duration_s"],
             **{name: stored[name] for name in _ARRAYS},

@@ -1,0 +1,141 @@
+"""docs/benchmarks.md: what was measured stands in it beside its goal."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from scripts.bench.page import PARTS, render
+from scripts.bench.tables import table
+
+_DONE = {"machine": "2 cores", "took_s": 90.0}
+_COST = {"cpu_s": 8.0, "wall_s": 5.0, "peak_mb": 210.4}
+_ERRORS = {"median_s": 0.02, "p90_s": 0.08, "max_s": 0.7}
+
+
+def _pair(**other: Any) -> dict[str, Any]:
+    """Ten markers off by 0.01 to 0.1 s."""
+    return {
+        "pair": "sample",
+        "matcher": "orb",
+        "variant": "as it is",
+        "decision": "accept",
+        "margin": 0.9,
+        "marker": _ERRORS,
+        "place": _ERRORS,
+        "off_s": [0.01 * k for k in range(1, 11)],
+        "n": 20,
+        "n_placed": 10,
+        "n_flagged": 1,
+        "n_missed": 2,
+        "n_within": 9,
+        "n_precise": 5,
+        "n_precise_within": 5,
+        **other,
+    }
+
+
+_CLIP = {"clip": "HEVC", "matcher": "orb", "footage_s": 8, "decoding_cpu_s": 2.0, "indexing_cpu_s": 4.0}
+_GROWN = {"n_pictures": 180, "decision": "accept", "indexing": _COST, "aligning": _COST}
+_FIT = {"repaired": True, "refused": True, "cost": {**_COST, "cpu_s": 800.0}}
+RESULTS: dict[str, dict[str, Any]] = {
+    "accuracy": {
+        "rows": [_pair(), {"pair": "night", "matcher": "orb", "failed": "Nothing in common."}],
+        "crosses": [
+            {"new": "a", "ref": "b", "matcher": "orb", "decision": "accept", "margin": 0.6},
+            {"new": "b", "ref": "a", "matcher": "orb", "decision": "reject", "margin": 0.1},
+        ],
+    },
+    "ablation": {"rows": [_pair(), {"pair": "sample", "variant": "without", "failed": "Nothing."}]},
+    "speed": {
+        "rows": [
+            {
+                "pair": "sample",
+                "matcher": "xfeat",
+                "new_s": 33.0,
+                "ref_s": 37.0,
+                "n_decoded": 990,
+                "n_described": 99,
+                "decoding": _COST,
+                "indexing": _COST,
+                "aligning": _COST,
+            }
+        ]
+    },
+    "codecs": {"rows": [{**_CLIP, "decoding_wall_s": 1.0, "indexing_wall_s": 1.5}]},
+    "growth": {
+        "rows": [{"minutes": m, **_GROWN} for m in (10, 60)],
+        "exponents": {"indexing": 1.01, "aligning": 1.4},
+    },
+    "peer": {
+        "rows": [
+            {"pair": "sample", "peer": {**_ERRORS, **_FIT}, "own": {**_ERRORS, "p90_s": 0.04, "cost": _COST}},
+            {
+                "pair": "corridor",
+                "peer": {"failed": "No.", "repaired": False, "cost": _COST},
+                "own": {**_ERRORS, "cost": _COST},
+            },
+        ]
+    },
+}
+
+
+def _lines(part: str) -> list[str]:
+    return render({part: {**RESULTS[part], **_DONE}}).splitlines()
+
+
+def test_there_is_a_result_of_every_part_here() -> None:
+    assert set(RESULTS) == set(PARTS)
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_every_table_is_whole(part: str) -> None:
+    lines = _lines(part)
+    rows = [line for line in lines if line.startswith("|")]
+    assert rows
+    for before, line in pairwise(lines):
+        if before.startswith("|") and line.startswith("|"):
+            assert before.count("|") == line.count("|"), line
+
+
+@pytest.mark.parametrize(
+    ("part", "line"),
+    [
+        ("accuracy", "| Markers of 1 pairs: median error | 0.033 s | 0.055 s | no |"),
+        ("accuracy", "| Markers of 1 pairs: P90 of the error | 0.1 s | 0.091 s | yes |"),
+        ("accuracy", "| Markers of 1 pairs: within the stated error | 88% to 95% | 90% | yes |"),
+        ("accuracy", "| Markers of 1 pairs: the same, if stated to 0.1 s | 88% to 95% | 100% | no |"),
+        ("accuracy", "| Let in, of 2 pairs of different trails | 0 | 1 | no |"),
+        ("accuracy", "| ORB | 2 | a on b | 0.60 |"),
+        ("codecs", "| Indexing over bare decoding with ORB, worst of 1 clips | 1.3 | 1.50 | no |"),
+        ("growth", "| Growth of indexing with length, as a power | about 1 | 1.01 | yes |"),
+        ("growth", "| Growth of aligning with length, as a power | about 1 | 1.40 | no |"),
+        ("growth", "| 10 minutes lined up with 10, both indexed | 2 s | 5.0 s | no |"),
+        (
+            "peer",
+            "| Processor seconds of mtbsync 0.10.12 over ours, typical of 1 pairs | above 1 | 100.0 | yes |",
+        ),
+        (
+            "peer",
+            "| Marker P90 of mtbsync 0.10.12 over ours, typical of 1 pairs | above 1 | 2.0 | yes |",
+        ),
+    ],
+)
+def test_what_was_wanted_stands_beside_what_was_measured(part: str, line: str) -> None:
+    assert line in _lines(part)
+
+
+def test_what_was_not_measured_is_named_and_not_made_up() -> None:
+    page = render({"growth": {**RESULTS["growth"], **_DONE}})
+    assert "Not measured yet: accuracy, ablation, speed, codecs, peer." in page
+    assert "## Accuracy" not in page
+    assert "This took 1.5 minutes." in page
+
+
+def test_a_page_of_nothing_can_be_written() -> None:
+    assert "Not measured yet" in render({})
+
+
+def test_a_table_in_markdown() -> None:
+    assert table(("a", "b"), [("1", "2")]) == "| a | b |\n| --- | --- |\n| 1 | 2 |"
