@@ -34,4 +34,4 @@ lint: $(READY)  ## style, types and import rules
 	$(BIN)/lint-imports
 
 bench: $(READY)  ## measure accuracy, speed and memory; writes docs/benchmarks.md
-	$(BIN)/python scripts/bench.py
+	$(BIN)/python -m scripts.bench $(PARTS)

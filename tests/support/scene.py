@@ -7,6 +7,7 @@ follows from `seed`, so two rides of one trail show the same places and two trai
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -109,7 +110,7 @@ def _billboards(seed: int, cell: int) -> tuple[_Billboard, ...]:
             lateral_m=side * min(1.1 + rng.exponential(1.6), 7.0),
             width_m=rng.uniform(0.4, 1.8),
             height_m=rng.uniform(0.8, 4.5),
-            mipmaps=_mipmaps(_texture(rng)),
+            mipmaps=make_mipmaps(_texture(rng)),
         )
         for side in (-1, 1)
     ]
@@ -131,7 +132,8 @@ def _texture(rng: np.random.Generator) -> Image:
     return np.concatenate([rgb * alpha, 255 * alpha], axis=2).astype(np.uint8)
 
 
-def _mipmaps(texture: Image) -> tuple[Image, ...]:
+def make_mipmaps(texture: Image) -> tuple[Image, ...]:
+    """A square texture and smaller ones of it, each half the one before."""
     levels = [texture]
     while levels[-1].shape[0] > 6:
         half = levels[-1].shape[0] // 2
@@ -140,18 +142,38 @@ def _mipmaps(texture: Image) -> tuple[Image, ...]:
 
 
 def _draw_billboard(canvas: Image, board: _Billboard, distance_m: float, camera: _Camera) -> None:
-    height, width = canvas.shape[:2]
     px_a_m = camera.focal_px / distance_m
     left = camera.centre_x + px_a_m * (board.lateral_m - board.width_m / 2 - camera.lateral_m)
     bottom = camera.horizon_y + px_a_m * _CAMERA_HEIGHT_M
     right, top = left + px_a_m * board.width_m, bottom - px_a_m * board.height_m
+    draw_texture(
+        canvas, board.mipmaps, (left, top, right, bottom), fog_rgb=_FOG_RGB, clear=_clearness(distance_m)
+    )
+
+
+def draw_texture(
+    canvas: Image,
+    mipmaps: Sequence[Image],
+    box: tuple[float, float, float, float],
+    *,
+    fog_rgb: NDArray[np.float64],
+    clear: float,
+    tone: float = 1.0,
+) -> None:
+    """Lay a texture over the box (left, top, right, bottom) of `canvas`, as much of it as lies within.
+
+    `mipmaps` are square, premultiplied RGBA, each half the one before. `clear` is the share that fog leaves,
+    `tone` the light that falls on it.
+    """
+    left, top, right, bottom = box
+    height, width = canvas.shape[:2]
     x0, x1 = max(0, math.floor(left)), min(width, math.ceil(right))
     y0, y1 = max(0, math.floor(top)), min(height, math.ceil(bottom))
     if x0 >= x1 or y0 >= y1:
         return
-    shrink = _TEXTURE_PX / (right - left)
-    level = min(max(0, math.floor(math.log2(shrink))), len(board.mipmaps) - 1)
-    source = _fogged(board.mipmaps[level], distance_m)
+    shrink = mipmaps[0].shape[1] / (right - left)
+    level = min(max(0, math.floor(math.log2(shrink))), len(mipmaps) - 1)
+    source = _fogged(mipmaps[level], fog_rgb, clear, tone)
     scale_x, scale_y = source.shape[1] / (right - left), source.shape[0] / (bottom - top)
     # Pixel centres lie at +0.5; with WARP_INVERSE_MAP the matrix goes from canvas to texture.
     to_texture = np.array(
@@ -169,12 +191,15 @@ def _draw_billboard(canvas: Image, board: _Billboard, distance_m: float, camera:
     region[:] = cv2.add(behind, cv2.cvtColor(drawn, cv2.COLOR_RGBA2RGB))
 
 
-def _fogged(texture: Image, distance_m: float) -> Image:
-    """A premultiplied RGBA texture, paler the farther it is."""
-    clear = math.exp(-distance_m / _FOG_LENGTH_M)
+def _clearness(distance_m: float) -> float:
+    return math.exp(-distance_m / _FOG_LENGTH_M)
+
+
+def _fogged(texture: Image, fog_rgb: NDArray[np.float64], clear: float, tone: float) -> Image:
+    """A premultiplied RGBA texture, paler the less clear the air is."""
     mix = np.eye(4)
-    mix[:3, :3] *= clear
-    mix[:3, 3] = (1 - clear) * _FOG_RGB / 255
+    mix[:3, :3] *= clear * tone
+    mix[:3, 3] = (1 - clear) * fog_rgb / 255
     return cv2.transform(texture, mix)
 
 

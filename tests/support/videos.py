@@ -33,13 +33,14 @@ def write_video(
     metadata: dict[str, str] | None = None,
     video_metadata: dict[str, str] | None = None,
     options: dict[str, str] | None = None,
+    bit_rate: int | None = None,
 ) -> Path:
     """Encode RGB or grey pictures, all (H, W, 3) or all (H, W), and return `path`.
 
     `times_s` gives every picture its own time (variable frame rate); without it they stand at
     k / rate. `rotation` is what a player turns the stored picture by, in degrees anticlockwise.
     `metadata` goes on the file (`creation_time`, `timecode`, ...), `video_metadata` on the video stream,
-    `options` to the muxer.
+    `options` to the muxer. `bit_rate` is in bits a second; without it quality is constant.
     """
     time_base = 1 / Fraction(rate) if times_s is None else Fraction(1, _TICKS_A_SECOND)
     file_format = "mp4" if path.suffix.lower() in _PROXY_SUFFIXES else None
@@ -48,9 +49,13 @@ def write_video(
         stream = None
         for number, image in enumerate(frames):
             if stream is None:
-                stream = container.add_stream(codec, rate=Fraction(rate), options=_encoder_options(codec))
+                stream = container.add_stream(
+                    codec, rate=Fraction(rate), options=_encoder_options(codec, bit_rate)
+                )
                 stream.height, stream.width = image.shape[:2]
                 stream.pix_fmt = pix_fmt
+                if bit_rate is not None:
+                    stream.codec_context.bit_rate = bit_rate
                 stream.codec_context.gop_size = gop
                 stream.codec_context.max_b_frames = b_frames
                 stream.codec_context.time_base = time_base
@@ -66,10 +71,11 @@ def write_video(
     return path
 
 
-def _encoder_options(codec: str) -> dict[str, str]:
+def _encoder_options(codec: str, bit_rate: int | None) -> dict[str, str]:
     """Fast, and key frames exactly where `gop` puts them."""
     if codec == "libx264":
-        return {"preset": "ultrafast", "crf": "23", "sc_threshold": "0"}
+        quality = {"crf": "23"} if bit_rate is None else {}
+        return {"preset": "ultrafast", "sc_threshold": "0", **quality}
     if codec == "libx265":
         return {"preset": "ultrafast", "x265-params": "log-level=none:scenecut=0:open-gop=0"}
     return {}
