@@ -200,6 +200,7 @@ def timewarp_document(judged: Judged, about: Mapping[str, Any]) -> dict[str, Any
         "ppm": quality.ppm,
         "inlier_frac": quality.inlier_frac,
         "verified_frac": quality.verified_frac,
+        "typical_inliers": quality.typical_inliers,
         "residuals": {
             "mae": quality.mae_s,
             "p50": quality.p50_s,

@@ -16,6 +16,8 @@ _REVIEW_MARGIN = 0.5
 _MIN_SUPPORT_S = 2.0
 _REVIEW_COVERAGE = 0.25
 _REVIEW_ERROR_S = 0.5
+# Of pictures at different places of a trail that resembles itself one in thirty has 12, one in a hundred 15.
+_REVIEW_INLIERS = 18
 _N_PLACES = 500
 _CURVE_HINT = "; leave out --model affine to follow a changing pace"
 # How far a normal error strays in nine cases of ten, in standard errors.
@@ -41,10 +43,12 @@ STRICT_GATES = Gates(min_inlier_frac=0.50, max_p90_s=1.0, max_ppm=500.0)
 
 @dataclass(frozen=True)
 class Quality:
-    """An alignment in numbers. Residuals are those of the sightings against the map, in seconds of t_ref."""
+    """An alignment in numbers. Residuals are those of the sightings against the map, in seconds of t_ref;
+    `typical_inliers` key points agree in half of the verified ones or more (0 where none is verified)."""
 
     inlier_frac: float
     verified_frac: float
+    typical_inliers: float
     mae_s: float
     p50_s: float
     p90_s: float
@@ -68,9 +72,12 @@ def measure(alignment: Alignment) -> Quality:
     """The numbers that `judge` goes by."""
     off = np.abs(alignment.residual_s)
     p50, p90, p95 = np.percentile(off, [50, 90, 95])
+    n_inliers = alignment.matching.pairs.n_inliers
+    verified = n_inliers > 0
     return Quality(
         inlier_frac=float((off <= alignment.inlier_thresh_s).mean()),
-        verified_frac=float((alignment.matching.pairs.n_inliers > 0).mean()),
+        verified_frac=float(verified.mean()),
+        typical_inliers=float(np.median(n_inliers[verified])) if verified.any() else 0.0,
         mae_s=float(off.mean()),
         p50_s=float(p50),
         p90_s=float(p90),
@@ -149,6 +156,11 @@ def _reasons_to_review(alignment: Alignment, quality: Quality) -> list[str]:
             reasons.append(
                 f"{_share(quality.verified_frac)} of the pictures could be verified by their details; the "
                 "others match as a whole, and markers may be off by more than stated."
+            )
+        elif quality.typical_inliers < _REVIEW_INLIERS:
+            reasons.append(
+                f"Only {quality.typical_inliers:.0f} key points agree in a typical picture, hardly more than "
+                "by chance; markers may be off by more than stated."
             )
     if gps is GpsUse.CONTRADICTS:
         apart_m = alignment.matching.gps_separation_m

@@ -28,6 +28,8 @@ _ROOT = Path(__file__).parents[2]
 _WEIGHTS = files("mtbsync_engine.index") / "weights"
 _ORIGINAL = _ROOT.parent / "shared" / "data" / "weights" / "xfeat.onnx"
 _ORIGINAL_SIZE = (480, 256)
+# A picture that is not scaled before the network looks at it.
+_NETWORK_SIZE = (416, 224)
 needs_original = pytest.mark.skipif(
     not _ORIGINAL.is_file(), reason="needs the original network, not part of the project"
 )
@@ -129,15 +131,15 @@ def test_it_is_made_from_nothing_but_the_original(tmp_path: Path) -> None:
 
 
 def test_the_strongest_come_first() -> None:
-    gray = _gray().astype(np.float32)[None, None]
-    scores = _run((_WEIGHTS / "xfeat.onnx").read_bytes(), {"gray": gray})["points"][0, 0]
-    points = XFeat(100).describe(_gray()).points
-    x, y = np.rint(points.T * 480 - 0.5).astype(int)
+    gray = _gray(_NETWORK_SIZE)
+    inputs = {"gray": gray.astype(np.float32)[None, None]}
+    scores = _run((_WEIGHTS / "xfeat.onnx").read_bytes(), inputs)["points"][0, 0]
+    x, y = np.rint(XFeat(100).describe(gray).points.T * _NETWORK_SIZE[0] - 0.5).astype(int)
     assert scores[y, x].tolist() == sorted(scores[scores > 0].tolist(), reverse=True)[:100]
 
 
 def test_key_points_keep_their_distance() -> None:
-    points = XFeat(1000).describe(_gray()).points * 480
+    points = XFeat(1000).describe(_gray(_NETWORK_SIZE)).points * _NETWORK_SIZE[0]
     apart = np.abs(points[:, None] - points[None]).max(axis=2)
     np.fill_diagonal(apart, np.inf)
     assert apart.min() > 2.5

@@ -51,6 +51,8 @@ _LEAST_RISE_S = 1e-6
 # Of the error that follows from all this near verified sightings, so much was found on made rides, so that
 # nine in ten errors stay within what is stated for them (conformal prediction; Vovk et al. 2005).
 _FOUND_OF_STATED = 0.5
+# Key points that agree in a typical picture of those rides.
+_FOUND_AT_INLIERS = 25
 # Sightings that are looked at together for what the curve leaves over.
 _NEIGHBOURS = 5
 # Further than this from any sighting nothing is seen.
@@ -128,8 +130,8 @@ def _fit_curve(matching: Matching) -> TimeMap:
         # An error of t_ref moves a sighting along u as well: only this much of it leads off the curve.
         se = se_ref * np.clip(1 - smoothed.slope / 2, 2 / (1 + _MAX_PACE), 2)
         smoothed, walk = _robustly_smoothed(u, d, se, walk)
-    raised = se_ref / sightings.se_ref
-    variance = _honest(smoothed.variance, u, se, kind, raised) + _left_over(u, d - smoothed.d, se, kind) ** 2
+    found = _found_of_stated(matching, (se_ref / sightings.se_ref)[kind == _VERIFIED])
+    variance = _honest(smoothed.variance, u, se, kind, found) + _left_over(u, d - smoothed.d, se, kind) ** 2
     smoothed = replace(smoothed, variance=variance)
     u, smoothed = _with_reach(u, smoothed, matching.reach_s)
     t_new = _rising(u - smoothed.d / 2, smoothed.variance)
@@ -324,21 +326,30 @@ def _claimed_too_little(residual_s: FloatArray, se: FloatArray, kind: NDArray[np
     return factor
 
 
-def _honest(
-    variance: FloatArray, u: FloatArray, se: FloatArray, kind: NDArray[np.int64], raised: FloatArray
-) -> FloatArray:
-    """The smoother's `variance` made what errors were found to be on rides with known truth (K,).
+def _found_of_stated(matching: Matching, raised: FloatArray) -> float:
+    """Which share of the errors that sightings state is found near verified ones.
 
-    `raised` is by how much the claims of each sighting had to be raised: those are no longer too careful.
+    It is known of rides like those it was found on. Where fewer key points agree, or claims had to be
+    `raised` (of each verified sighting, by what factor) to what sightings scatter, the stated errors stand.
     """
+    if not raised.size:
+        return 1.0
+    n_inliers = float(np.median(matching.pairs.n_inliers[matching.pairs.n_inliers > 0]))
+    return float(min(_FOUND_OF_STATED * raised.max() * max(_FOUND_AT_INLIERS / n_inliers, 1.0), 1.0))
+
+
+def _honest(
+    variance: FloatArray, u: FloatArray, se: FloatArray, kind: NDArray[np.int64], found: float
+) -> FloatArray:
+    """The smoother's `variance` made what errors were found to be on rides with known truth (K,)."""
     seen = kind != _OTHER
     shared = np.interp(u, u[seen], _shared_variance(se[seen], kind[seen] == _VERIFIED))
     verified_u = u[kind == _VERIFIED]
     if not verified_u.size:
         return variance + shared
-    after = np.clip(np.searchsorted(verified_u, u), 1, verified_u.size - 1)
-    off = np.minimum(np.abs(u - verified_u[after - 1]), np.abs(u - verified_u[after]))
-    found = min(_FOUND_OF_STATED * raised[kind == _VERIFIED].max(), 1.0)
+    after = np.clip(np.searchsorted(verified_u, u), 1, max(verified_u.size - 1, 1))
+    before, after = verified_u[after - 1], verified_u[np.minimum(after, verified_u.size - 1)]
+    off = np.minimum(np.abs(u - before), np.abs(u - after))
     return np.where(off <= _UNSEEN_S, found**2, 1.0) * (variance + shared)
 
 

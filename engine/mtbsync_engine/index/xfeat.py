@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from mtbsync_engine.index.description import DESCRIPTOR_LENGTH, Description
 
 # Pixels the network looks at, about: more finds finer detail and takes proportionally longer.
-_PIXELS = 480 * 256
+_PIXELS = 416 * 224
 # The network halves the picture five times.
 _MULTIPLE = 32
 _CELL_PX = 8

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.signal import butter, sosfiltfilt
+from scipy.ndimage import gaussian_filter1d
 
 from mtbsync_engine.model import FloatArray, Motion
 from mtbsync_engine.telemetry.track import cell_means
@@ -12,6 +12,8 @@ from mtbsync_engine.telemetry.track import cell_means
 MOTION_HZ = 20.0
 # Slower than this a head or a bicycle tilts; quicker are bumps, brakes and bends.
 _TILT_HZ = 0.5
+# The Gaussian that halves the power there.
+_TILT_S = np.sqrt(np.log(2)) / (2 * np.pi * _TILT_HZ)
 _SHORTEST_FILTERED = 30
 
 
@@ -19,13 +21,12 @@ def up_from_acceleration(t_s: FloatArray, acceleration: FloatArray) -> FloatArra
     """Which way is up at each `t_s` (N,), for acceleration (N, 3) in any unit along any three axes.
 
     An accelerometer at rest shows the push of the ground, upward. Bumps and brakes are taken out by a
-    low-pass of 0.5 Hz that shifts nothing in time (Butterworth, forward and backward). Shape (N, 3).
+    low-pass of 0.5 Hz that shifts nothing in time. Shape (N, 3).
     """
     rate_hz = (t_s.size - 1) / (t_s[-1] - t_s[0]) if t_s.size > 1 else 0.0
     if t_s.size < _SHORTEST_FILTERED or rate_hz <= 4 * _TILT_HZ:
         return np.broadcast_to(acceleration.mean(axis=0), acceleration.shape)
-    low_pass = butter(2, _TILT_HZ, fs=rate_hz, output="sos")
-    up: FloatArray = sosfiltfilt(low_pass, acceleration, axis=0)
+    up: FloatArray = gaussian_filter1d(acceleration, _TILT_S * rate_hz, axis=0, mode="nearest")
     return up
 
 
