@@ -186,8 +186,8 @@ def test_key_points_tell_how_far_a_picture_was_shifted(
     right = np.abs(moved - shift_px).max(axis=1) < 2
     assert right.sum() > 60
     assert right.mean() > 0.4
-    # Points may be whole pixels of a picture scaled a little, no more than half of one off.
-    assert np.abs(np.median(moved, axis=0) - shift_px).max() < 0.6
+    # Points may be whole pixels of a picture that was made a little smaller.
+    assert np.abs(np.median(moved, axis=0) - shift_px).max() < 1.2
 
 
 def test_key_points_tell_how_much_a_picture_was_enlarged(describer: Describer, matcher: Matcher) -> None:
