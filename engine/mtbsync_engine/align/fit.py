@@ -50,7 +50,7 @@ _SYSTEMATIC_S = 0.01
 _LEAST_RISE_S = 1e-6
 # Of the error that follows from all this near verified sightings, so much was found on made rides, so that
 # nine in ten errors stay within what is stated for them (conformal prediction; Vovk et al. 2005).
-_FOUND_OF_STATED = 0.5
+_FOUND_OF_STATED = 0.4
 # Key points that agree in a typical picture of those rides.
 _FOUND_AT_INLIERS = 25
 # Sightings that are looked at together for what the curve leaves over.

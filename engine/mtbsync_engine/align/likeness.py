@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from mtbsync_engine.model import FloatArray, Index, LikenessImage
 
+Half = NDArray[np.float16]
 Single = NDArray[np.float32]
 
 # Pictures taken a second apart on the move have a cosine of about 0.1 here, those of a rider at rest 0.65.
@@ -96,12 +97,17 @@ class Resemblance:
     def _sampled_moments(self) -> tuple[tuple[Single, Single], tuple[Single, Single]]:
         some_new = self._new[:: -(-len(self._new) // _SAMPLE)]
         some_ref = self._ref[:: -(-len(self._ref) // _SAMPLE)]
+        along = [_moments(self._cosines(block, some_ref), 1) for block in _blocks(self._new)]
+        across = [_moments(self._cosines(some_new, block), 0) for block in _blocks(self._ref)]
         return (
-            _moments(self._cosines(self._new, some_ref), 1),
-            _moments(self._cosines(some_new, self._ref), 0),
+            (np.concatenate([mean for mean, _ in along]), np.concatenate([spread for _, spread in along])),
+            (
+                np.concatenate([mean for mean, _ in across], axis=1),
+                np.concatenate([spread for _, spread in across], axis=1),
+            ),
         )
 
-    def _cosines(self, new: Single, ref: Single) -> Single:
+    def _cosines(self, new: Half, ref: Half) -> Single:
         """The best cosine over small turns of each of `new` (N, C, D) with each of `ref` (M, C, D)."""
         n_turns = max(1, round(new.shape[1] * _MAX_TURN))
         best = np.full((len(new), len(ref)), -1.0, np.float32)
@@ -115,10 +121,13 @@ class Resemblance:
 def resting(index: Index) -> NDArray[np.bool_]:
     """Whether the rider stood still over each step from one picture to the next (N - 1,): for a second or
     more, as on the move a picture is soon unlike the one before."""
-    looks = _directions(_without_the_common(index))
+    looks = _without_the_common(index)
     later = np.searchsorted(index.t_s, index.t_s + _REST_S)
     earlier = np.flatnonzero(later < index.t_s.size)
-    cosine = np.einsum("kd,kd->k", looks[earlier], looks[later[earlier]])
+    blocks = np.array_split(earlier, max(1, earlier.size // _BLOCK))
+    cosine = np.concatenate(
+        [np.einsum("kd,kd->k", _directions(looks[k]), _directions(looks[later[k]])) for k in blocks]
+    )
     rests = np.zeros(index.t_s.size - 1, dtype=np.bool_)
     for k in earlier[cosine >= _SAME_PLACE_COSINE]:
         rests[k : later[k]] = True
@@ -136,15 +145,20 @@ def likeness_image(whole: Band, t_new_s: FloatArray, t_ref_s: FloatArray) -> Lik
     return LikenessImage(small.astype(np.float16), t_new_s[rows], t_ref_s[columns])
 
 
-def _without_the_common(index: Index) -> Single:
-    looks = index.appearance.astype(np.float32)
-    looks -= looks.mean(axis=0)
+def _without_the_common(index: Index) -> Half:
+    mean = index.appearance.mean(axis=0, dtype=np.float32)
+    looks: Half = index.appearance - mean.astype(np.float16)
     return looks
 
 
-def _directions(looks: Single) -> Single:
+def _blocks(looks: Half) -> list[Half]:
+    """`looks` in parts whose directions take no room to speak of."""
+    return np.array_split(looks, -(-len(looks) // _BLOCK))
+
+
+def _directions(looks: Half) -> Single:
     """Each of `looks` (N, C, D) in one row (N, C * D) of length 1; 0 where it is blank."""
-    flat = looks.reshape(len(looks), -1)
+    flat = looks.reshape(len(looks), -1).astype(np.float32)
     lengths = np.linalg.norm(flat, axis=1, keepdims=True)
     directions: Single = np.divide(flat, lengths, out=np.zeros_like(flat), where=lengths > 0)
     return directions

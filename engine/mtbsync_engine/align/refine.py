@@ -42,7 +42,7 @@ _FARTHEST_CROSSING = 2.0
 _MIN_ZOOM_SIGHTS = 8
 _SAME_LENS = 0.07
 # One standard error with another lens, which also bends the view otherwise, in times between pictures.
-_ZOOMED_ERROR = 0.45
+_ZOOMED_ERROR = 0.55
 # Pictures at equal distances are so to a microsecond only.
 _ROUNDING_S = 1e-3
 # Pictures that one thread times at a go.
