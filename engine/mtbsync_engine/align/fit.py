@@ -58,6 +58,9 @@ _NEIGHBOURS = 5
 # Further than this from any sighting nothing is seen.
 _UNSEEN_S = 1.0
 _KNOWS_NOTHING_S = 1e3
+# Where the runs part, and where they meet again, is known to about a second only.
+_PARTING_S = 1.0
+_PARTING_ERROR_S = 0.6
 # Where the reference stands still its clock runs away; the error of t_ref does so only this far.
 _MAX_PACE = 10.0
 # How far a normal error strays in four cases of five, in standard errors.
@@ -139,7 +142,18 @@ def _fit_curve(matching: Matching) -> TimeMap:
     pace = np.minimum(np.gradient(t_ref, t_new), _MAX_PACE)
     # An error of d moves the curve askew: at a given t_new only this much of it shows in t_ref.
     se_ref_s = np.sqrt(smoothed.variance) * (1 + pace) / 2
-    return TimeMap(t_new, t_ref, se_ref_s, _support(matching, t_new))
+    support = _support(matching, t_new)
+    return TimeMap(t_new, t_ref, np.hypot(se_ref_s, _parting_error(matching, support, t_new)), support)
+
+
+def _parting_error(
+    matching: Matching, support: tuple[tuple[float, float], ...], t_new: FloatArray
+) -> FloatArray:
+    """What is added to the error at each `t_new` near where the runs part or meet (K,)."""
+    edges = np.array(support).ravel()
+    inside = (edges > _PARTING_S) & (edges < matching.duration_new_s - _PARTING_S)
+    off = np.abs(t_new[:, None] - edges[inside]).min(axis=1, initial=np.inf)
+    return np.where(off < _PARTING_S, _PARTING_ERROR_S, 0.0)
 
 
 def _sightings(matching: Matching) -> _Sightings:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import median_filter
 from threadpoolctl import threadpool_limits
 
 from mtbsync_engine.align.gps import GpsPrior, Method, align_tracks, standing
@@ -41,6 +42,11 @@ _MAX_PRIOR_COST = 3.0
 _RESTING_CLOCK = 0.25
 # Leaps shorter than this are bridged by the curve like any other missing picture.
 _SHORT_LEAP_S = 2.0
+# What verified neighbours may be off the pace around them, in seconds and in their own errors, before one of
+# the runs must have gone another way.
+_LONGEST_SKIP_S = 0.7
+_SKIP_SE = 4.0
+_PACE_STEPS = 9
 # How far from a path through some of the pictures that through all of them may lead, in strides.
 _REACH_STRIDES = 4
 # Over which time a receiver, or a gyroscope, errs in one direction.
@@ -105,7 +111,7 @@ def match(
                 n_threads=n_threads,
                 on_picture=on_picture,
             )
-            stretches = _stretches_of_path(search.path, new, ref, rests_new, rests_ref)
+            stretches = _stretches(pairs, new, ref, rests_new, rests_ref)
     matching = Matching(
         pairs=pairs,
         stretches=stretches,
@@ -252,18 +258,32 @@ def _pairs_from_gps(prior: GpsPrior, t_new_s: FloatArray) -> MatchedPairs:
     return MatchedPairs(t_new_s[known], t_ref_s[known], se_s[known], np.zeros(n), np.zeros(n, np.int64))
 
 
-def _stretches_of_path(
-    path: Path, new: Index, ref: Index, rests_new: NDArray[np.bool_], rests_ref: NDArray[np.bool_]
+def _stretches(
+    pairs: MatchedPairs, new: Index, ref: Index, rests_new: NDArray[np.bool_], rests_ref: NDArray[np.bool_]
 ) -> tuple[tuple[float, float], ...]:
-    """Intervals of t_new that the path goes through without a hole.
+    """Intervals of t_new in which the runs stay together, by the sightings `pairs`.
 
-    A leap is a hole where one run went where the other did not. It is none where it is short, leaving out
-    the time that a rider stood still in it.
+    They part where one went where the other did not: for long, or for longer than the pace around explains
+    from one verified sighting to the next. The time that a rider stood still does not count.
     """
-    riding_s = [
-        np.concatenate([[0.0], np.cumsum(np.where(rests, 0.0, np.diff(run.t_s)))])[at]
-        for run, rests, at in ((new, rests_new, path.new), (ref, rests_ref, path.ref))
-    ]
-    is_hole = np.max([np.diff(clock) for clock in riding_s], axis=0) > _SHORT_LEAP_S
-    parts = np.split(new.t_s[path.new], np.flatnonzero(is_hole) + 1)
-    return tuple((float(part[0]), float(part[-1])) for part in parts)
+    ridden_new_s, ridden_ref_s = (
+        np.interp(t_s, run.t_s, np.concatenate([[0.0], np.cumsum(np.where(rests, 0.0, np.diff(run.t_s)))]))
+        for t_s, run, rests in ((pairs.t_new, new, rests_new), (pairs.t_ref, ref, rests_ref))
+    )
+    parts_here = np.maximum(np.diff(ridden_new_s), np.diff(ridden_ref_s)) > _SHORT_LEAP_S
+    is_lost = np.zeros(len(pairs), np.bool_)
+    verified = np.flatnonzero(pairs.n_inliers > 0)
+    step_new_s, step_ref_s = np.diff(ridden_new_s[verified]), np.diff(ridden_ref_s[verified])
+    paces = np.divide(step_ref_s, step_new_s, out=np.ones_like(step_ref_s), where=step_new_s > 0)
+    pace = median_filter(paces, _PACE_STEPS) if paces.size else paces
+    se_s = pairs.se_s[verified]
+    explained_s = np.maximum(_LONGEST_SKIP_S, _SKIP_SE * np.hypot(se_s[1:], se_s[:-1]))
+    # Over a longer time the pace itself may have changed.
+    is_skip = (np.abs(step_ref_s - pace * step_new_s) > explained_s) & (step_new_s <= _SHORT_LEAP_S)
+    for k in np.flatnonzero(is_skip):
+        parts_here[verified[k] : verified[k + 1]] = True
+        is_lost[verified[k] + 1 : verified[k + 1]] = True
+    parts = np.split(np.arange(len(pairs)), np.flatnonzero(parts_here) + 1)
+    return tuple(
+        (float(pairs.t_new[part[0]]), float(pairs.t_new[part[-1]])) for part in parts if not is_lost[part[0]]
+    )
