@@ -154,7 +154,7 @@ def _search(
         whole = best_path(expected, clock_new, clock_ref)
         path = part_on_trail(whole, expected, evidence)
     # A path that chance explains is kept whole, so that a person sees what was rejected.
-    return _Found(path if margin >= CHANCE_MARGIN else whole, seen, margin, image)
+    return _Found(path if margin >= CHANCE_MARGIN and path.new.size else whole, seen, margin, image)
 
 
 def _usable(gps: GpsPrior | None, turns: TurnPrior | None) -> list[tuple[Witness, Prior]]:

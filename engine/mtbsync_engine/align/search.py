@@ -35,6 +35,8 @@ _LEAVING_COST = 3.5
 _RIVAL_DISTANCE_S = 3.0
 # Of times between pictures, in decimal places of a second: what containers round to.
 _ROUNDING_DIGITS = 4
+# Different times between pictures that are remembered: a camera has a handful, a jittery one no end of them.
+_MAX_REMEMBERED = 32
 _NOWHERE = -1
 
 
@@ -109,6 +111,8 @@ class _Steps:
         or would begin before the first column."""
         rounded_s = max(round(dt_new_s, _ROUNDING_DIGITS), 10.0**-_ROUNDING_DIGITS)
         if rounded_s not in self._costs:
+            if len(self._costs) >= _MAX_REMEMBERED:
+                self._costs.clear()
             self._costs[rounded_s] = self._computed(rounded_s)
         return self._costs[rounded_s]
 

@@ -77,6 +77,8 @@ def align_turns(motion_new: Motion, motion_ref: Motion) -> TurnPrior | None:
     None where either has less than 20 s of riding, or both last so long (two hours each) that looking through
     them would take too much memory. Time is proportional to the product of the durations.
     """
+    if min(np.ptp(motion.t_s) for motion in (motion_new, motion_ref)) < _LEAST_DURATION_S:
+        return None
     new, ref = _heading(motion_new), _heading(motion_ref)
     if min(new.duration_s, ref.duration_s) < _LEAST_DURATION_S:
         return None

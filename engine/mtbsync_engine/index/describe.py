@@ -17,7 +17,7 @@ def best_matcher() -> Matcher:
     """The best matcher that runs on this computer: XFeat, or ORB where its network cannot."""
     try:
         import mtbsync_engine.index.xfeat  # noqa: F401
-    except ImportError:
+    except ModuleNotFoundError:
         return Matcher.ORB
     return Matcher.XFEAT
 

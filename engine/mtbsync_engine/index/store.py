@@ -50,6 +50,14 @@ def load_index(path: Path) -> Index:
             raise ArtifactError(
                 f"{path} was made by another version of mtbsync; make it again with `mtbsync index`."
             )
+        n_pictures, n_points = stored["t_s"].size, len(stored["points"])
+        first_point = stored["first_point"]
+        if not (
+            first_point.shape == (n_pictures + 1,)
+            and first_point[-1] == n_points == len(stored["descriptors"])
+            and len(stored["appearance"]) == n_pictures
+        ):
+            raise ValueError("Its parts do not go together.")
         return Index(
             params=IndexParams(**about["params"] | {"matcher": Matcher(about["params"]["matcher"])}),
             fingerprint=about["fingerprint"],

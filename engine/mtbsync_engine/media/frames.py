@@ -155,7 +155,7 @@ def pictures_between(recording: Recording, start_s: float, end_s: float, *, max_
     for chapter in recording.chapters:
         start, end = (t_s - chapter.offset_s + _ROUNDING_S for t_s in (start_s, end_s))
         if start < chapter.duration_s and end > 0:
-            with open_video(chapter.picture_path) as video:
+            with open_video(chapter.picture_path, n_threads=1) as video:
                 for t_s, gray in _on_display_between(video, max(0.0, start), end, to_gray):
                     found.append(Picture(chapter.offset_s + t_s, gray))
     return found

@@ -32,6 +32,8 @@ STAGE_VERSION = 1
 
 _HEAD_BYTES = 4096
 _FIT_MARK = b".FIT"
+# The last packet of a chapter may reach beyond its pictures.
+_BEYOND_S = 10.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,7 +119,13 @@ def _fixes_of(path: Path) -> Fixes:
 def _gopro(chapter: Chapter) -> ChapterNotes | None:
     """What a GoPro noted in a chapter: in the original, else in its proxy."""
     for path in dict.fromkeys((chapter.path, chapter.picture_path)):
-        notes = read_chapter(read_data(path, PAYLOAD_BEGINS))
+        # A time beyond the chapter's end is damaged, and may be years away.
+        packets = (
+            p
+            for p in read_data(path, PAYLOAD_BEGINS)
+            if p.t_s + p.duration_s <= chapter.duration_s + _BEYOND_S
+        )
+        notes = read_chapter(packets)
         if notes is not None:
             return notes
     return None
