@@ -733,7 +733,7 @@ def test_help_names_every_option_and_what_it_is_for(name: str) -> None:
         (("export",), "Missing command. See `mtbsync export --help`."),
         (
             ("sync", "--refrence", "a"),
-            "No such option: --refrence (Possible options: --no-refine, --reference). "
+            "No such option: --refrence (Possible options: --no-refine, --reference, --refine). "
             "See `mtbsync sync --help`.",
         ),
         (("sync", "-r", "a"), "Missing option '--new' / '-n'. See `mtbsync sync --help`."),
