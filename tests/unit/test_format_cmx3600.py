@@ -5,11 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from mtbsync_engine.errors import MarkerError
+from mtbsync_engine.errors import ExportError, MarkerError
 from mtbsync_engine.model import Marker, TransferredMarker
 from mtbsync_engine.timing import Rate, Timecode
+from mtbsync_integrations import formats
+from mtbsync_integrations.build import Footage, run_timeline
 from mtbsync_integrations.formats import Export, cmx3600
-from mtbsync_integrations.timeline import build_timeline
+from mtbsync_integrations.timeline import Clip, Gap, Medium, Timeline, TimelineMarker, Track
 
 PAL = Rate(Fraction(25))
 FILM = Rate(Fraction(24))
@@ -27,10 +29,15 @@ def placed(name: str, t_new: float, **more: object) -> TransferredMarker:
 def export(
     *markers: TransferredMarker, start: Timecode = HOUR, source: Timecode | None = None, reel: str = "001"
 ) -> Export:
-    timeline = build_timeline(
-        markers, start, clip_name="GX010034.MP4", duration_s=60.0, source_start=source, reel=reel
-    )
-    return cmx3600.write(timeline)
+    medium = Medium("GX010034.MP4", "", source or Timecode(0, start.rate), 1500, reel=reel)
+    footage = Footage(medium.name, ((medium, 0.0),), 60.0)
+    return formats.export("edl", run_timeline(footage, markers, start))
+
+
+def read(path: Path, start: Timecode) -> list[tuple[str, str, str]]:
+    """Each marker's name, timecode and colour."""
+    timeline = cmx3600.read(path, start=start).timeline
+    return [(m.name, str(start + m.frame), m.colour) for m in timeline.markers]
 
 
 def test_an_edit_list_reads_exactly_like_this() -> None:
@@ -53,7 +60,11 @@ def test_an_edit_list_reads_exactly_like_this() -> None:
             "* LOC: 01:00:05:00 RED\n",
         ),
     )
-    assert written.losses == ("Left out for every marker: id, confidence, expected error.",)
+    assert written.losses == (
+        "Left out of media: lengths.",
+        "Left out for every marker: its id.",
+        "Left out for every marker: confidence, expected error, time between frames.",
+    )
 
 
 def test_drop_frame_is_written_with_its_own_sign() -> None:
@@ -74,11 +85,13 @@ def test_all_that_goes_missing_is_said() -> None:
     )
     assert written.losses == (
         "Not placed: 'lost' (not seen).",
+        "Left out of media: lengths.",
+        "Colour 'Sand' becomes yellow.",
+        "Names made fit for the format: 'a b'.",
         "Comments left out: 'a b'.",
         "Lengths left out: 'ride'.",
-        "Left out for every marker: id, confidence, expected error.",
-        "Colour 'Sand' becomes yellow.",
-        "Names made fit for one line: 'a b'.",
+        "Left out for every marker: its id.",
+        "Left out for every marker: confidence, expected error, time between frames.",
     )
 
 
@@ -89,7 +102,8 @@ def test_all_that_goes_missing_is_said() -> None:
 def test_a_reel_keeps_eight_plain_characters_and_a_change_is_said(reel: str, written: str) -> None:
     result = export(reel=reel)
     assert f"\n001  {written:<8} V     C        " in result.files[0][1]
-    assert any(f"is written as {written}:" in loss for loss in result.losses) == (reel != written)
+    said = any(f"is written as {written}:" in loss for loss in result.losses)
+    assert said == (reel not in (written, ""))
 
 
 def test_a_medium_at_another_rate_keeps_its_timecode_and_that_is_said() -> None:
@@ -97,10 +111,7 @@ def test_a_medium_at_another_rate_keeps_its_timecode_and_that_is_said() -> None:
         start=Timecode.parse("01:00:00:00", NTSC_30), source=Timecode.parse("10:11:12;30", NTSC_60)
     )
     assert " 10:11:12;15 10:12:12;15 01:00:00:00 " in written.files[0][1]
-    assert written.losses == (
-        "The clip's own timecode 10:11:12;30 counts 59.94 frames a second; "
-        "at 29.97 it is written as 10:11:12;15.",
-    )
+    assert written.losses == ("Left out of media: frame rates, lengths.",)
 
 
 @pytest.mark.parametrize(("fps", "said"), [(60, False), (100, True), (240, True)])
@@ -112,8 +123,7 @@ def test_rates_without_agreed_timecode_are_named(fps: int, said: bool) -> None:
 @pytest.mark.skipif(not SAMPLES.exists(), reason="the sample exports are not here")
 def test_the_locators_of_a_real_edit_list_are_read() -> None:
     start = Timecode.parse("00:59:53:11", FILM)
-    markers = cmx3600.read(SAMPLES / "screening_example.edl", start)
-    assert [(m.name, str(start + round(m.t_s * 24)), m.colour) for m in markers] == [
+    assert read(SAMPLES / "screening_example.edl", start) == [
         ("ANIM FIX NEEDED", "01:00:01:14", "red"),
         ("ANIM FIX NEEDED", "01:00:02:14", "pink"),
         ("", "01:00:15:13", "green"),
@@ -122,10 +132,80 @@ def test_the_locators_of_a_real_edit_list_are_read() -> None:
 
 @pytest.mark.skipif(not SAMPLES.exists(), reason="the sample exports are not here")
 @pytest.mark.parametrize(
-    "name", ["25fps", "avid_example", "nucoda_example", "premiere_example", "speed_effects_small"]
+    ("name", "start", "names"),
+    [
+        ("25fps", "00:00:00:00", ["sq001_s001", "sq001_s002", "sq001_s003", "sq001_s004"]),
+        ("avid_example", "00:59:53:11", ["take_1", "take_2"]),
+        ("nucoda_example", "00:59:53:11", ["take_1", "take_2"]),
+        ("premiere_example", "00:59:53:11", ["ZZ100_501.take_1.0001.exr", "ZZ100_502A.take_2.0101.exr"]),
+    ],
 )
-def test_a_real_edit_list_without_locators_holds_no_markers(name: str) -> None:
-    assert cmx3600.read(SAMPLES / f"{name}.edl", Timecode(0, PAL)) == ()
+def test_the_cuts_of_a_real_edit_list_are_read(name: str, start: str, names: list[str]) -> None:
+    timeline = cmx3600.read(SAMPLES / f"{name}.edl", PAL).timeline
+    assert str(timeline.start) == start
+    assert [clip.name for _, clip in timeline.tracks[0].clips()] == names
+    assert timeline.markers == ()
+
+
+@pytest.mark.skipif(not SAMPLES.exists(), reason="the sample exports are not here")
+def test_changed_speeds_and_holes_of_a_real_edit_list_are_read() -> None:
+    timeline = cmx3600.read(SAMPLES / "speed_effects_small.edl", FILM).timeline
+    items = timeline.tracks[0].items
+    minute = 60 * 24
+    assert [(type(i), i.n_frames) for i in items] == [
+        (Clip, 5 * 24 + 6),
+        (Gap, 8 * minute + 30 * 24 - 5 * 24 - 6),
+        (Clip, 17),
+        (Clip, 1),
+        (Clip, 18),
+        (Gap, 3 * minute + 4),
+        (Clip, 24 + 12),
+    ]
+    clips = [clip for _, clip in timeline.tracks[0].clips()]
+    assert [clip.speed for clip in clips] == [1, 0, 0, 1, Fraction("47.6") / 24]
+    assert [clip.source_in_s for clip in clips][:2] == [
+        3600 + 1 + Fraction(21, 24),
+        3600 + 10 + Fraction(21, 24),
+    ]
+
+
+def test_markers_stand_below_the_cut_that_they_lie_in() -> None:
+    medium = Medium("a.mp4", "", Timecode(0, PAL), 0)
+    items = (Clip("one", 50, medium), Gap(25), Clip("two", 25, medium))
+    markers = tuple(TimelineMarker(frame, name=name) for frame, name in ((0, "a"), (60, "b"), (75, "c")))
+    timeline = Timeline("t", HOUR, (Track("Video 1", items),), markers)
+    lines = formats.export("edl", timeline).files[0][1].splitlines()
+    assert [line.split()[-1] for line in lines if line.startswith(("*", "0"))] == [
+        "01:00:02:00",
+        "one",
+        "a",
+        "b",
+        "01:00:04:00",
+        "two",
+        "c",
+    ]
+
+
+def test_more_cuts_than_a_list_has_numbers_are_refused() -> None:
+    cut = Clip("a", 1, Medium("a", "", Timecode(0, PAL), 0))
+    timeline = Timeline("t", HOUR, (Track("Video 1", (cut,) * 1000),))
+    with pytest.raises(ExportError, match="holds 999 cuts, but there are 1000"):
+        formats.export("edl", timeline)
+
+
+def test_overlapping_cuts_are_refused_where_they_stand(tmp_path: Path) -> None:
+    path = tmp_path / "run.edl"
+    event = "001  001      V     C        00:00:00:00 00:00:02:00 01:00:00:00 01:00:02:00\n"
+    path.write_text("TITLE: t\n" + 2 * event, encoding="utf-8")
+    with pytest.raises(MarkerError, match="line 3: this event begins before the one above it ends"):
+        cmx3600.read(path, start=HOUR)
+
+
+def test_without_a_rate_a_list_is_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "run.edl"
+    path.write_text("TITLE: t\n", encoding="utf-8")
+    with pytest.raises(MarkerError, match="does not tell its timeline's frame rate; give it with --fps"):
+        cmx3600.read(path)
 
 
 def test_a_locator_whose_first_word_is_no_colour_has_none(tmp_path: Path) -> None:
@@ -134,10 +214,10 @@ def test_a_locator_whose_first_word_is_no_colour_has_none(tmp_path: Path) -> Non
         "TITLE: t\n* LOC: 01:00:02:00 GATE open\n*LOC: 01:00:01:00\n* LOC: 01:00:03:00 Sky  high\n",
         encoding="utf-8",
     )
-    assert [(m.t_s, m.name, m.colour) for m in cmx3600.read(path, HOUR)] == [
-        (1.0, "", ""),
-        (2.0, "GATE open", ""),
-        (3.0, "high", "sky"),
+    assert read(path, HOUR) == [
+        ("", "01:00:01:00", ""),
+        ("GATE open", "01:00:02:00", ""),
+        ("high", "01:00:03:00", "sky"),
     ]
 
 
@@ -153,7 +233,7 @@ def test_a_bad_list_gets_one_sentence_that_says_where(tmp_path: Path, text: str,
     path = tmp_path / "run.edl"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(MarkerError, match=sentence):
-        cmx3600.read(path, HOUR)
+        cmx3600.read(path, start=HOUR)
 
 
 def test_a_marker_to_be_reviewed_says_so_in_its_name() -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import io
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -12,9 +13,12 @@ from hypothesis import strategies as st
 from mtbsync_engine.errors import MarkerError
 from mtbsync_engine.model import Marker, TransferredMarker
 from mtbsync_engine.timing import Rate, Timecode, nearest_frame
+from mtbsync_integrations import formats
+from mtbsync_integrations.build import transferred_timeline
 from mtbsync_integrations.formats import marker_csv
-from mtbsync_integrations.timeline import build_timeline
+from mtbsync_integrations.timeline import Timeline, TimelineMarker
 
+PAL = Rate(Fraction(25))
 NTSC_30 = Rate(Fraction(30000, 1001))
 
 
@@ -303,7 +307,28 @@ def test_a_bad_file_of_transferred_markers_is_refused(csv_file: Path, content: s
 
 def test_a_timeline_becomes_csv_in_the_order_of_the_reference() -> None:
     markers = [transferred("A", 1.0, 5.0), transferred("B", 2.0, None), transferred("C", 3.0, 4.0)]
-    timeline = build_timeline(markers, Timecode(0, NTSC_30), clip_name="new.mp4")
-    export = marker_csv.write(timeline)
+    timeline = transferred_timeline("new.mp4", markers, Timecode(0, NTSC_30))
+    export = formats.export("csv", timeline)
     assert export.files == ((".csv", marker_csv.write_transferred(markers)),)
     assert export.losses == ()
+
+
+def test_a_marker_that_an_editor_moved_is_written_where_it_stands_now(csv_file: Path) -> None:
+    timeline = transferred_timeline("new.mp4", [transferred("A", 1.0, 5.0)], Timecode(0, NTSC_30))
+    moved = replace(timeline, markers=(replace(timeline.markers[0], frame=300, name="B"),))
+    csv_file.write_text(formats.export("csv", moved).files[0][1], encoding="utf-8")
+    (back,) = marker_csv.read_transferred(csv_file)
+    assert (back.marker.name, back.marker.t_s, back.t_new) == ("B", 1.0, 10.01)
+
+
+def test_markers_that_were_not_carried_over_become_a_references_markers(csv_file: Path) -> None:
+    timeline = Timeline("ref", Timecode(90_000, PAL), markers=(TimelineMarker(50, 25, "A", "Red", "brake"),))
+    csv_file.write_text(formats.export("csv", timeline).files[0][1], encoding="utf-8")
+    (back,) = marker_csv.read_markers(csv_file)
+    assert (back.name, back.t_s, back.duration_s, back.colour, back.comment) == (
+        "A",
+        2.0,
+        1.0,
+        "Red",
+        "brake",
+    )

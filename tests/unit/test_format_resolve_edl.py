@@ -8,8 +8,10 @@ import pytest
 from mtbsync_engine.errors import MarkerError
 from mtbsync_engine.model import Marker, TransferredMarker
 from mtbsync_engine.timing import Rate, Timecode
+from mtbsync_integrations import formats
+from mtbsync_integrations.build import Footage, run_timeline
 from mtbsync_integrations.formats import Export, resolve_edl
-from mtbsync_integrations.timeline import build_timeline
+from mtbsync_integrations.timeline import Medium, TimelineMarker
 
 PAL = Rate(Fraction(25))
 NTSC_30 = Rate(Fraction(30000, 1001))
@@ -23,7 +25,12 @@ def placed(name: str, t_new: float, **more: object) -> TransferredMarker:
 
 
 def export(*markers: TransferredMarker, start: Timecode = HOUR) -> Export:
-    return resolve_edl.write(build_timeline(markers, start, clip_name="Run 12", duration_s=3600.0))
+    footage = Footage("Run 12", ((Medium("Run 12", "", Timecode(0, start.rate), 0), 0.0),), 3600.0)
+    return formats.export("resolve-edl", run_timeline(footage, markers, start))
+
+
+def read(path: Path, start: Timecode) -> tuple[TimelineMarker, ...]:
+    return resolve_edl.read(path, start=start).timeline.markers
 
 
 def test_a_marker_list_reads_exactly_like_this() -> None:
@@ -45,7 +52,10 @@ def test_a_marker_list_reads_exactly_like_this() -> None:
             "\n",
         ),
     )
-    assert written.losses == ("Left out for every marker: id, confidence, expected error.",)
+    assert written.losses == (
+        "Left out for every marker: its id.",
+        "Left out for every marker: confidence, expected error, time between frames.",
+    )
 
 
 def test_drop_frame_is_written_as_such_and_said_to_be_untried() -> None:
@@ -73,10 +83,9 @@ def test_text_that_would_break_the_list_is_mended_and_said() -> None:
         "Note: * careful |C:ResolveColorBlue |M:x |D:1",
         "Note: FCM: DROP FRAME |C:ResolveColorBlue |M:y |D:1",
     ]
-    assert written.losses[1:] == (
-        "Names made fit for one line without '|': 'a|b c'.",
-        "Comments made fit for one line without '|' that begins with no digit: "
-        "'a|b c', '2nd jump', 'x', 'y'.",
+    assert written.losses[:2] == (
+        "Names made fit for the format: 'a|b c'.",
+        "Comments made fit for the format: 'a|b c', '2nd jump', 'x', 'y'.",
     )
 
 
@@ -92,9 +101,10 @@ def test_all_that_goes_missing_is_said() -> None:
     doubtful = TransferredMarker(Marker("d", "", 3.0, extra=(("kmh", "30"),)), 3.0, 0.4, 0.5, True)
     assert export(lost, doubtful, placed("C", 5.0, colour="orange")).losses == (
         "Not placed: 'lost' (not seen).",
-        "Left out for every marker: id, confidence, expected error.",
-        "Columns left out: 'kmh'.",
         "Colour 'orange' becomes Yellow.",
+        "Left out for every marker: its id.",
+        "Left out for every marker: confidence, expected error, time between frames.",
+        "Columns left out: 'kmh'.",
     )
 
 
@@ -108,24 +118,24 @@ def test_more_than_999_markers_go_on_in_further_files(tmp_path: Path) -> None:
         assert "\n1000" not in text
         path = tmp_path / f"run{suffix}"
         path.write_bytes(text.encode())
-        names += [marker.name for marker in resolve_edl.read(path, HOUR)]
+        names += [marker.name for marker in read(path, HOUR)]
     assert names == [f"M{k}" for k in range(2000)]
 
 
 def test_a_timeline_without_markers_is_an_empty_list(tmp_path: Path) -> None:
     ((suffix, text),) = export().files
     (tmp_path / f"run{suffix}").write_bytes(text.encode())
-    assert resolve_edl.read(tmp_path / f"run{suffix}", HOUR) == ()
+    assert read(tmp_path / f"run{suffix}", HOUR) == ()
 
 
 @pytest.mark.skipif(not CHAPTERS.exists(), reason="the sample exports are not here")
 def test_a_real_export_is_read() -> None:
-    markers = resolve_edl.read(CHAPTERS, Timecode(0, Rate(Fraction(60))))
-    assert [(m.name, m.t_s, m.colour) for m in markers] == [
-        ("Intro", 0.0, "Blue"),
-        ("Stuff", 130.25, "Blue"),
-        ("Don't export this!", 130.25, "Green"),
-        ("Outro", 272 + 13 / 60, "Blue"),
+    markers = read(CHAPTERS, Timecode(0, Rate(Fraction(60))))
+    assert [(m.name, m.frame, m.colour) for m in markers] == [
+        ("Intro", 0, "Blue"),
+        ("Stuff", 130 * 60 + 15, "Blue"),
+        ("Don't export this!", 130 * 60 + 15, "Green"),
+        ("Outro", 272 * 60 + 13, "Blue"),
     ]
     assert len({m.marker_id for m in markers}) == 4
 
@@ -154,7 +164,7 @@ def test_a_bad_list_gets_one_sentence_that_says_where(tmp_path: Path, text: str,
     path = tmp_path / "run.edl"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(MarkerError, match=sentence):
-        resolve_edl.read(path, HOUR)
+        resolve_edl.read(path, start=HOUR)
 
 
 @pytest.mark.parametrize(
@@ -168,15 +178,16 @@ def test_drop_frame_must_be_the_same_in_list_and_start(
     event = EVENT.replace(":00 ", f"{separator}00 ").replace(":01 ", f"{separator}01 ")
     path.write_text(HEAD.replace("NON-DROP", mode) + event + NOTE, encoding="utf-8")
     with pytest.raises(MarkerError, match=f"timecode, which the timeline's start {start} is not"):
-        resolve_edl.read(path, Timecode.parse(start, NTSC_30))
+        resolve_edl.read(path, start=Timecode.parse(start, NTSC_30))
 
 
 def test_the_frame_code_mode_says_drop_frame_where_the_timecode_does_not(tmp_path: Path) -> None:
     path = tmp_path / "run.edl"
     event = EVENT.replace("01:00:02", "01:10:00")
     path.write_text(HEAD.replace("NON-DROP", "DROP") + event + NOTE, encoding="utf-8")
-    (marker,) = resolve_edl.read(path, Timecode.parse("01:00:00;00", NTSC_30))
-    assert marker.t_s == pytest.approx(17982 * 1001 / 30000, abs=1e-9)
+    reading = resolve_edl.read(path, NTSC_30)
+    assert str(reading.timeline.start) == "01:00:00;00"
+    assert [marker.frame for marker in reading.timeline.markers] == [17982]
 
 
 def test_a_timeline_may_run_past_midnight(tmp_path: Path) -> None:
@@ -184,7 +195,7 @@ def test_a_timeline_may_run_past_midnight(tmp_path: Path) -> None:
     ((_, text),) = export(placed("A", 5.0), placed("B", 15.0), start=start).files
     assert " 00:00:05:00 00:00:05:01  \n" in text
     (tmp_path / "run.edl").write_bytes(text.encode())
-    assert [m.t_s for m in resolve_edl.read(tmp_path / "run.edl", start)] == [5.0, 15.0]
+    assert [m.frame for m in read(tmp_path / "run.edl", start)] == [125, 375]
 
 
 def test_a_marker_to_be_reviewed_says_so_in_its_note() -> None:

@@ -11,7 +11,7 @@ import typer
 from mtbsync_daemon.cli import options as o
 from mtbsync_daemon.cli.command import EXIT_REJECTED, UsageError, ends_well
 from mtbsync_daemon.cli.console import Console
-from mtbsync_daemon.cli.noted import noted_run, run_names
+from mtbsync_daemon.cli.noted import footage_of, noted_run, run_names
 
 if TYPE_CHECKING:
     from mtbsync_engine.artifacts import TimeWarp
@@ -152,11 +152,11 @@ def _export(
     from mtbsync_daemon.results import TIMEWARP
     from mtbsync_engine.files import check_output, write_text
     from mtbsync_engine.timing import Rate, Timecode
-    from mtbsync_integrations.formats import get_format
+    from mtbsync_integrations import formats
+    from mtbsync_integrations.build import run_timeline
     from mtbsync_integrations.formats.marker_csv import read_transferred
-    from mtbsync_integrations.timeline import build_timeline
 
-    target = get_format(preset)
+    target = formats.get_format(preset)
     new_run = noted_run(markers.with_name(TIMEWARP), "new")
     if fps is not None:
         rate = Rate.parse(fps)
@@ -164,16 +164,9 @@ def _export(
         rate = new_run.rate
     else:
         raise UsageError(f"Say the timeline's frame rate with --fps; nothing beside {markers} tells it.")
-    timeline = build_timeline(
-        read_transferred(markers),
-        Timecode.parse(start_tc, rate, drop_frame),
-        clip_name=new_run.path.name if new_run else markers.stem,
-        clip_path=new_run.path if new_run else None,
-        duration_s=new_run.duration_s if new_run else None,
-        source_start=new_run.start_timecode if new_run else None,
-        reel=reel,
-    )
-    export = target.write(timeline)
+    placed = read_transferred(markers)
+    footage = footage_of(new_run, markers.stem, placed, rate, reel)
+    export = formats.export(preset, run_timeline(footage, placed, Timecode.parse(start_tc, rate, drop_frame)))
     first = out or markers.with_name(f"{markers.stem}_{preset}{target.SUFFIX}")
     paths = [
         first if k == 0 else first.with_name(first.stem + suffix)
@@ -198,7 +191,10 @@ def counts(markers: Sequence[TransferredMarker]) -> dict[str, int]:
 
 def report_markers(console: Console, markers: Sequence[TransferredMarker]) -> None:
     """Say what became of the markers, and name those that a person has to look at."""
-    from mtbsync_integrations.formats.losses import listed, title
+    from mtbsync_integrations.formats.losses import listed, quoted
+
+    def title(m: TransferredMarker) -> str:
+        return quoted(m.marker.name, m.marker.marker_id)
 
     console.say("Markers: {placed} of {n} placed, {review} of them to review.".format(**counts(markers)))
     unplaced = [m for m in markers if m.t_new is None]

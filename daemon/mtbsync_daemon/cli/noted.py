@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mtbsync_engine.errors import ArtifactError, TimecodeError
-from mtbsync_engine.timing import Rate, Timecode
+from mtbsync_engine.timing import Rate, Timecode, nearest_frame
+
+if TYPE_CHECKING:
+    from mtbsync_engine.model import TransferredMarker
+    from mtbsync_integrations.build import Footage
 
 
 @dataclass(frozen=True)
@@ -43,6 +49,26 @@ def noted_run(timewarp_json: Path, which: str) -> NotedRun | None:
         raise ArtifactError(
             f"{timewarp_json} is damaged; run `mtbsync sync` again, or move the markers elsewhere."
         ) from error
+
+
+def footage_of(
+    run: NotedRun | None, name: str, markers: Sequence[TransferredMarker], rate: Rate, reel: str
+) -> Footage:
+    """The new run as an editor sees it; what its markers tell, where `run` was not noted."""
+    from mtbsync_integrations.build import Footage
+    from mtbsync_integrations.media_urls import url_of
+    from mtbsync_integrations.timeline import Medium
+
+    if run is None:
+        return Footage.of_markers(name, markers, rate, reel)
+    medium = Medium(
+        name=run.path.name,
+        url=url_of(run.path.absolute()),
+        start=run.start_timecode or Timecode(0, run.rate),
+        n_frames=nearest_frame(run.duration_s, run.rate),
+        reel=reel,
+    )
+    return Footage(medium.name, ((medium, 0.0),), run.duration_s)
 
 
 def run_names(timewarp_json: Path) -> tuple[str, str]:

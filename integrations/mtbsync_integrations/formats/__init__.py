@@ -1,20 +1,29 @@
 """One module a format, and the names by which people ask for them.
 
-A format module has `NAME`, `SUFFIX` and `write(timeline) -> Export`; one that can also be read has
-`read(path, start) -> tuple[Marker, ...]`, with times counted from the timeline's start. Importing this
-package loads none of them.
+A format module has
+
+- `NAME`, `SUFFIX`, and `CARRIES`, what it has a place for (see `carries`),
+- `encode(timeline) -> Export`, which gets a timeline that was made fit for it,
+- `read(path, rate=None, start=None) -> Reading`. `start` is the timecode at which the timeline begins, and
+  with it the rate; with only a rate a reader assumes what its editor begins with. Formats that say both
+  themselves pay no heed to either, and the others refuse to go without.
+
+Importing this package loads none of them.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
 from mtbsync_engine.errors import ExportError
 
 if TYPE_CHECKING:
-    from opentimelineio.schema import Timeline
+    from mtbsync_engine.timing import Rate, Timecode
+    from mtbsync_integrations.formats.carries import Carries
+    from mtbsync_integrations.timeline import Reading, Timeline
 
 _MODULES = {
     "csv": "marker_csv",
@@ -33,7 +42,7 @@ class Export:
     """
 
     files: tuple[tuple[str, str], ...]
-    losses: tuple[str, ...]
+    losses: tuple[str, ...] = ()
 
 
 class Format(Protocol):
@@ -41,9 +50,13 @@ class Format(Protocol):
 
     NAME: str
     SUFFIX: str
+    CARRIES: Carries
 
-    def write(self, timeline: Timeline) -> Export:
-        """The timeline in this format. Raises ExportError when it cannot be expressed at all."""
+    def encode(self, timeline: Timeline) -> Export:
+        """A timeline made fit by `CARRIES`, in this format; its losses are those of this encoding only."""
+
+    def read(self, path: Path, rate: Rate | None = None, start: Timecode | None = None) -> Reading:
+        """What the file says. Raises MarkerError when it cannot be understood."""
 
 
 def format_names() -> tuple[str, ...]:
@@ -58,5 +71,19 @@ def get_format(name: str) -> Format:
         ExportError: there is none of that name.
     """
     if name not in _MODULES:
-        raise ExportError(f"There is no format called '{name}'; mtbsync writes {', '.join(format_names())}.")
+        raise ExportError(f"There is no format called '{name}'; mtbsync knows {', '.join(format_names())}.")
     return cast(Format, import_module(f"{__name__}.{_MODULES[name]}"))
+
+
+def export(name: str, timeline: Timeline) -> Export:
+    """The timeline in the format called `name`, with everything that is lost on the way.
+
+    Raises:
+        ExportError: there is no such format.
+    """
+    from mtbsync_integrations.formats.carries import fitted  # noqa: PLC0415 - loads when used
+
+    target = get_format(name)
+    fit, losses = fitted(timeline, target.CARRIES)
+    written = target.encode(fit)
+    return replace(written, losses=losses + written.losses)

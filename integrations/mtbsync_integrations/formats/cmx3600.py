@@ -1,4 +1,4 @@
-"""CMX3600 edit list: the new run as one event, its markers as the locators that Avid and others read.
+"""CMX3600 edit list: one track of cuts, its markers as the locators that Avid and others read.
 
 * LOC: 01:00:01:14 RED     Gap jump
 """
@@ -6,88 +6,200 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
 from pathlib import Path
 
-from opentimelineio.schema import Timeline
-
-from mtbsync_engine.model import Marker
-from mtbsync_engine.timing import Timecode, frame_start_s, nearest_frame
+from mtbsync_engine.errors import ExportError, MarkerError, TimecodeError
+from mtbsync_engine.timing import Rate, Timecode, nearest_frame
 from mtbsync_integrations.formats import Export, edl
-from mtbsync_integrations.formats.colours import AVID, is_colour_name, to_palette
-from mtbsync_integrations.formats.losses import listed, not_carried, review_hint, title
-from mtbsync_integrations.formats.sources import stable_ids
-from mtbsync_integrations.timeline import TimelineClip, placed_markers, timeline_clip, timeline_start
+from mtbsync_integrations.formats.carries import Carries, with_stable_ids
+from mtbsync_integrations.formats.colours import AVID, is_colour_name
+from mtbsync_integrations.formats.sources import timeline_start
+from mtbsync_integrations.timeline import Clip, Gap, Medium, Reading, Timeline, TimelineMarker, Track
 
 NAME = "edl"
 SUFFIX = ".edl"
+CARRIES = Carries(
+    palette=AVID,
+    default_colour="red",
+    name=edl.one_line,
+    comment=None,
+    n_tracks=1,
+    clip_name=lambda name: edl.one_line(name) or "clip",
+    timecode_only=True,
+    medium=frozenset({"start", "reel"}),
+)
 
 _LOCATOR = re.compile(r"\*\s*LOC:\s*(?P<timecode>\S+)(?:\s+(?P<first>\S+)(?:\s+(?P<rest>.*))?)?")
+_CLIP_NAME = re.compile(r"\*\s*FROM CLIP NAME:\s*(.*)", re.IGNORECASE)
+_SPEED = re.compile(r"M2\s+\S.*?\s(?P<fps>-?\d{1,4}(?:\.\d{1,3})?)\s+(?P<timecode>[0-9:;]+)")
 _REEL_LENGTH = 8
+_NO_REEL = "AX"
+_BLACK = "BL"
 
 
-def write(timeline: Timeline) -> Export:
-    """The clip and its markers, their names and colours; a reel keeps eight plain characters.
+def encode(timeline: Timeline) -> Export:
+    """The cuts and the locators, each below the cut that it lies in.
 
     Raises:
-        ExportError: the timeline was not built by `timeline.build_timeline`.
+        ExportError: there are more cuts than a list has numbers.
     """
-    start, clip = timeline_start(timeline), timeline_clip(timeline)
-    markers = placed_markers(timeline)
-    colours, colour_losses = to_palette((m.transferred.marker.colour for m in markers), AVID, default="red")
-    reel = re.sub(r"[^A-Za-z0-9_.-]", "_", clip.reel)[:_REEL_LENGTH] or "AX"
-    source = _source_start(clip, start)
-    text = edl.header(clip.name, start)
-    text += edl.event(1, reel, (source, source + clip.n_frames), (start, start + clip.n_frames)) + "\n"
-    text += f"* FROM CLIP NAME:  {edl.one_line(clip.name)}\n"
-    for placed in markers:
-        marker, hint = placed.transferred.marker, review_hint(placed.transferred)
-        locator = f"{colours[marker.colour].upper():<7} {edl.one_line(hint + marker.name)}".rstrip()
-        text += f"* LOC: {start + placed.frame} {locator}\n"
-    losses = (*not_carried(timeline, comment=False, length=False), *colour_losses)
-    changed = [title(m.transferred) for m in markers if _changes(m.transferred.marker.name)]
-    if changed:
-        losses += (f"Names made fit for one line: {listed(changed)}.",)
-    if reel != clip.reel:
-        losses += (f"Reel '{clip.reel}' is written as {reel}: eight letters or digits at most.",)
-    if source.rate != clip.source_start.rate:
-        losses += (
-            f"The clip's own timecode {clip.source_start} counts {clip.source_start.rate} frames a second; "
-            f"at {start.rate} it is written as {source}.",
+    start = timeline.start
+    clips = timeline.tracks[0].clips() if timeline.tracks else ((0, _black(timeline)),)
+    if len(clips) > edl.MAX_EVENTS:
+        raise ExportError(
+            f"An edit list holds {edl.MAX_EVENTS} cuts, but there are {len(clips)}; export FCPXML or OTIO."
         )
+    reels = {clip.medium.reel: _reel(clip.medium.reel) for _, clip in clips if clip.medium}
+    text = edl.header(timeline.name, start)
+    later = list(timeline.markers)
+    for number, (first, clip) in enumerate(clips, start=1):
+        drop_frame = clip.medium.start.drop_frame if clip.medium else start.drop_frame
+        source = Timecode(nearest_frame(clip.source_in_s, timeline.rate), timeline.rate, drop_frame)
+        reel = reels[clip.medium.reel] if clip.medium else _BLACK
+        record = (start + first, start + first + clip.n_frames)
+        text += edl.event(number, reel, (source, source + clip.n_frames), record) + "\n"
+        if clip.medium:
+            text += f"* FROM CLIP NAME:  {clip.name}\n"
+        end = clips[number][0] if number < len(clips) else None
+        while later and (end is None or later[0].frame < end):
+            text += _locator(later.pop(0), start)
+    losses = tuple(
+        f"Reel '{reel}' is written as {short}: eight letters or digits at most."
+        for reel, short in reels.items()
+        if reel and reel != short
+    )
     return Export(((SUFFIX, text),), losses + edl.rate_warning(start))
 
 
-def read(path: Path, start: Timecode) -> tuple[Marker, ...]:
-    """The list's locators, in order, their times counted from the timeline's `start`.
+def read(path: Path, rate: Rate | None = None, start: Timecode | None = None) -> Reading:
+    """The list's picture cuts and its locators. Without `start` the timeline begins with its first cut.
 
     Raises:
-        MarkerError: the file is no edit list, or its timecode does not fit `start`.
+        MarkerError: the file is no edit list, its timecode does not fit `start`, or it tells no rate.
     """
-    found = []
-    for line in edl.lines(path):
-        locator = _LOCATOR.fullmatch(line.text)
-        if locator is None:
-            continue
-        first, rest = locator["first"] or "", locator["rest"] or ""
-        colour, name = (first.lower(), rest) if is_colour_name(first) else ("", f"{first} {rest}".strip())
-        found.append((line.frames_after(start, locator["timecode"]), name, colour))
-    found.sort(key=lambda locator: locator[0])
-    times = [frame_start_s(frame, start.rate) for frame, _, _ in found]
-    ids = stable_ids((name, t_s) for (_, name, _), t_s in zip(found, times, strict=True))
-    return tuple(
-        Marker(marker_id=marker_id, name=name, t_s=t_s, colour=colour)
-        for marker_id, t_s, (_, name, colour) in zip(ids, times, found, strict=True)
+    listed = edl.read_list(path)
+    start = start or _first_record(
+        listed, timeline_start(path, rate, None, "00:00:00:00", drop_frame=listed.drop_frame)
+    )
+    cuts: list[_Cut] = []
+    markers = []
+    passed_over = 0
+    for line in listed.lines:
+        if event := edl.EVENT.fullmatch(line.text):
+            if "V" in event["channels"].upper() or event["channels"].upper() == "B":
+                cuts.append(_cut(line, event, start))
+            else:
+                passed_over += 1
+        elif locator := _LOCATOR.fullmatch(line.text):
+            markers.append(_marker(line, locator, start))
+        elif cuts and (name := _CLIP_NAME.fullmatch(line.text)):
+            cuts[-1] = replace(cuts[-1], name=name[1].strip())
+        elif cuts and (speed := _SPEED.fullmatch(line.text)):
+            cuts[-1] = replace(cuts[-1], speed=Fraction(speed["fps"]) / start.rate.nominal)
+    items = _items(sorted(cuts, key=lambda cut: cut.record_in), path)
+    timeline = Timeline(
+        name=listed.title,
+        start=start,
+        tracks=(Track("Video 1", items),) if any(isinstance(item, Clip) for item in items) else (),
+        markers=tuple(sorted(markers, key=lambda marker: marker.frame)),
+    )
+    losses = (f"Sound left out: {passed_over} events.",) if passed_over else ()
+    return Reading(with_stable_ids(timeline), losses)
+
+
+@dataclass(frozen=True)
+class _Cut:
+    where: str
+    reel: str
+    name: str
+    source_in: Timecode
+    record_in: int
+    n_frames: int
+    speed: Fraction = Fraction(1)
+
+
+def _black(timeline: Timeline) -> Clip:
+    return Clip("", max(1, timeline.n_frames), None)
+
+
+def _reel(reel: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_.-]", "_", reel)[:_REEL_LENGTH] or _NO_REEL
+
+
+def _locator(marker: TimelineMarker, start: Timecode) -> str:
+    text = f"{marker.colour.upper():<7} {marker.name}".rstrip()
+    return f"* LOC: {start + marker.frame} {text}\n"
+
+
+def _first_record(listed: edl.EditList, zero: Timecode) -> Timecode:
+    firsts = [
+        line.timecode(event["record_in"], zero)
+        for line in listed.lines
+        if (event := edl.EVENT.fullmatch(line.text))
+    ]
+    return min(firsts, key=lambda timecode: timecode.frame, default=zero)
+
+
+def _cut(line: edl.Line, event: re.Match[str], start: Timecode) -> _Cut:
+    record_in = line.frames_after(start, event["record_in"])
+    record_out = line.frames_after(start, event["record_out"])
+    if record_out < record_in:
+        raise MarkerError(f"{line.where}: this event ends before it begins; export the list again.")
+    return _Cut(
+        where=line.where,
+        reel=event["reel"],
+        name=event["reel"],
+        source_in=_source_in(line, event, start.rate),
+        record_in=record_in,
+        n_frames=record_out - record_in,
     )
 
 
-def _source_start(clip: TimelineClip, start: Timecode) -> Timecode:
-    """The medium's own first timecode, in the one rate that an edit list has."""
-    own = clip.source_start
-    if own.rate == start.rate:
-        return own
-    frame = nearest_frame(own.frame / own.rate.fps, start.rate)
-    return Timecode(frame, start.rate, own.drop_frame and start.rate.can_drop)
+def _source_in(line: edl.Line, event: re.Match[str], rate: Rate) -> Timecode:
+    """A tape counts as its own timecode is written; the list's mode is for those that do not show it."""
+    text = event["source_in"]
+    drop_frame = ";" in text or (line.drop_frame and ";" not in event["record_in"])
+    try:
+        return Timecode.parse(text, rate, drop_frame)
+    except TimecodeError as error:
+        raise MarkerError(f"{line.where}: {error}") from error
 
 
-def _changes(name: str) -> bool:
-    return edl.one_line(name) != name
+def _marker(line: edl.Line, locator: re.Match[str], start: Timecode) -> TimelineMarker:
+    first, rest = locator["first"] or "", (locator["rest"] or "").strip()
+    colour, name = (first.lower(), rest) if is_colour_name(first) else ("", f"{first} {rest}".strip())
+    return TimelineMarker(line.frames_after(start, locator["timecode"]), name=name, colour=colour)
+
+
+def _items(cuts: Sequence[_Cut], path: Path) -> tuple[Clip | Gap, ...]:
+    """The cuts on one track, with gaps between them; those of no length are ends of dissolves."""
+    items: list[Clip | Gap] = []
+    frame = 0
+    for cut in cuts:
+        if cut.n_frames == 0:
+            continue
+        if cut.record_in < frame:
+            raise MarkerError(
+                f"{cut.where}: this event begins before the one above it ends; export one track."
+            )
+        if cut.record_in > frame:
+            items.append(Gap(cut.record_in - frame))
+        items.append(Gap(cut.n_frames) if cut.reel == _BLACK else _clip(cut))
+        frame = cut.record_in + cut.n_frames
+    return tuple(items)
+
+
+def _clip(cut: _Cut) -> Clip:
+    """A tape is known by its timecode alone, which counts from zero."""
+    source = cut.source_in
+    medium = Medium(
+        name=cut.name,
+        url="",
+        start=Timecode(0, source.rate, source.drop_frame),
+        n_frames=0,
+        reel="" if cut.reel == _NO_REEL else cut.reel,
+    )
+    return Clip(cut.name, cut.n_frames, medium, source.frame / source.rate.fps, cut.speed)

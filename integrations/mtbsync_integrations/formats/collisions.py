@@ -7,19 +7,19 @@ from dataclasses import replace
 from itertools import chain
 
 from mtbsync_engine.timing import Rate
-from mtbsync_integrations.formats.losses import listed, title
-from mtbsync_integrations.timeline import PlacedMarker
+from mtbsync_integrations.formats.losses import listed, quoted
+from mtbsync_integrations.timeline import TimelineMarker
 
 
 def one_a_frame(
-    markers: Sequence[PlacedMarker], n_frames: int, rate: Rate
-) -> tuple[tuple[PlacedMarker, ...], tuple[str, ...]]:
+    markers: Sequence[TimelineMarker], n_frames: int, rate: Rate
+) -> tuple[tuple[TimelineMarker, ...], tuple[str, ...]]:
     """`markers` in order of their frames, no two on one, and sentences on those that moved or are left out.
 
     The first marker of every frame keeps it. The others look for a free frame up to a second later, then
-    up to a second earlier, among the clip's frames 0 to `n_frames` - 1.
+    up to a second earlier, among the timeline's frames 0 to `n_frames` - 1.
     """
-    taken: dict[int, PlacedMarker] = {}
+    taken: dict[int, TimelineMarker] = {}
     crowded = []
     for marker in markers:
         if taken.setdefault(marker.frame, marker) is not marker:
@@ -27,7 +27,7 @@ def one_a_frame(
     moved, left_out = [], []
     for marker in crowded:
         free = _free_frame(marker.frame, taken, n_frames, rate.nominal)
-        name = title(marker.transferred)
+        name = quoted(marker.name, marker.marker_id)
         if free is None:
             left_out.append(name)
         else:
@@ -41,7 +41,7 @@ def one_a_frame(
     return tuple(taken[frame] for frame in sorted(taken)), sentences
 
 
-def _free_frame(frame: int, taken: dict[int, PlacedMarker], n_frames: int, reach: int) -> int | None:
+def _free_frame(frame: int, taken: dict[int, TimelineMarker], n_frames: int, reach: int) -> int | None:
     later = range(frame + 1, min(frame + reach, n_frames - 1) + 1)
     earlier = range(frame - 1, max(frame - reach, 0) - 1, -1)
     return next((f for f in chain(later, earlier) if f not in taken), None)

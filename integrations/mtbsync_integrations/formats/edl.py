@@ -14,9 +14,13 @@ from mtbsync_integrations.formats.sources import read_text
 MAX_EVENTS = 999
 
 _TIMECODE = r"([0-9:;]+)"
-EVENT = re.compile(rf"\d+\s+\S+\s+\S+\s+\S.*?\s{_TIMECODE}\s+{_TIMECODE}\s+{_TIMECODE}\s+{_TIMECODE}")
+EVENT = re.compile(
+    rf"\d+\s+(?P<reel>\S+)\s+(?P<channels>\S+)\s+(?P<transition>\S.*?)\s"
+    rf"(?P<source_in>{_TIMECODE})\s+(?P<source_out>{_TIMECODE})\s+"
+    rf"(?P<record_in>{_TIMECODE})\s+(?P<record_out>{_TIMECODE})"
+)
 _FCM = re.compile(r"FCM:\s*(NON[- ])?DROP[- ]FRAME", re.IGNORECASE)
-_TITLE = re.compile(r"TITLE:", re.IGNORECASE)
+_TITLE = re.compile(r"TITLE:\s*(.*)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -33,23 +37,31 @@ class Line:
         """The line's place, for a sentence about it."""
         return f"{self.path}, line {self.number}"
 
+    def timecode(self, text: str, like: Timecode) -> Timecode:
+        """`text` as a timecode that counts at the rate of `like`, drop-frame as the list says.
+
+        Raises:
+            MarkerError: it is none, or does not count as `like` does.
+        """
+        try:
+            found = Timecode.parse(text, like.rate, drop_frame=self.drop_frame or None)
+        except TimecodeError as error:
+            raise MarkerError(f"{self.where}: {error}") from error
+        if found.drop_frame != like.drop_frame:
+            mode = "drop-frame" if found.drop_frame else "non-drop"
+            raise MarkerError(
+                f"{self.where}: {text} is {mode} timecode, which the timeline's start {like} is not; "
+                "give the start as the edit list counts."
+            )
+        return found
+
     def frames_after(self, start: Timecode, timecode: str) -> int:
         """Frames from the timeline's `start` to `timecode`, which may lie past midnight.
 
         Raises:
             MarkerError: no timecode of this timeline, or one before its start.
         """
-        try:
-            found = Timecode.parse(timecode, start.rate, drop_frame=self.drop_frame or None)
-        except TimecodeError as error:
-            raise MarkerError(f"{self.where}: {error}") from error
-        if found.drop_frame != start.drop_frame:
-            mode = "drop-frame" if found.drop_frame else "non-drop"
-            raise MarkerError(
-                f"{self.where}: {timecode} is {mode} timecode, which the timeline's start {start} is not; "
-                "give the start as the edit list counts."
-            )
-        frames = found.frame - start.frame
+        frames = self.timecode(timecode, start).frame - start.frame
         if frames >= 0:
             return frames
         frames += start.frames_per_day
@@ -62,15 +74,36 @@ class Line:
         return frames
 
 
-def lines(path: Path) -> Iterator[Line]:
-    """Lines that say something, in order; the file's own frame code mode (FCM) is already understood.
+@dataclass(frozen=True)
+class EditList:
+    """A list's title, and its lines that say something else, in order."""
+
+    title: str
+    lines: tuple[Line, ...]
+
+    @property
+    def drop_frame(self) -> bool:
+        """Whether it counts drop-frame, by its own word or by the sign in its first timecode."""
+        events = (event for line in self.lines if (event := EVENT.fullmatch(line.text)))
+        first = next(events, None)
+        says = any(line.drop_frame for line in self.lines)
+        return says or (first is not None and ";" in first["record_in"])
+
+
+def read_list(path: Path) -> EditList:
+    """An edit list as it stands in the file; its own frame code mode (FCM) is already understood.
 
     Raises:
         MarkerError: the file cannot be read, or is no edit list.
     """
     texts = [text.strip() for text in re.split(r"\r\n|\r|\n", read_text(path))]
-    if not any(_TITLE.match(text) or EVENT.fullmatch(text) for text in texts):
+    titles = [match[1].strip() for text in texts if (match := _TITLE.match(text))]
+    if not titles and not any(EVENT.fullmatch(text) for text in texts):
         raise MarkerError(f"{path} is not an edit decision list: it has neither a title nor an event.")
+    return EditList(titles[0] if titles else path.stem, tuple(_lines(texts, path)))
+
+
+def _lines(texts: list[str], path: Path) -> Iterator[Line]:
     drop_frame = False
     for number, text in enumerate(texts, start=1):
         mode = _FCM.match(text)

@@ -1,22 +1,18 @@
-"""Sentences on what a format could not carry for the timeline at hand."""
+"""Words that sentences on losses share."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from textwrap import shorten
 
-from opentimelineio.schema import Timeline
-
 from mtbsync_engine.model import TransferredMarker
-from mtbsync_integrations.timeline import placed_markers, unplaced_markers
 
 _SHOWN = 5
 
 
-def title(transferred: TransferredMarker) -> str:
+def quoted(name: str, marker_id: str) -> str:
     """A marker's name in quotes, short enough for a sentence; its id where it has no name."""
-    name = shorten(transferred.marker.name, 40, placeholder="…") or transferred.marker.marker_id
-    return f"'{name}'"
+    return f"'{shorten(name, 40, placeholder='…') or marker_id}'"
 
 
 def review_hint(transferred: TransferredMarker) -> str:
@@ -32,23 +28,3 @@ def listed(things: Sequence[str]) -> str:
     more = len(things) - _SHOWN
     shown = ", ".join(things[:_SHOWN])
     return f"{shown} and {more} more" if more > 0 else shown
-
-
-def not_carried(timeline: Timeline, *, comment: bool, length: bool) -> tuple[str, ...]:
-    """What goes missing on the way into an editor's format, one sentence a kind; nothing in it is empty.
-
-    `comment` and `length` say whether the format carries those. None of the editors has a field for a
-    marker's id, its confidence or the columns of its source.
-    """
-    unplaced = unplaced_markers(timeline)
-    placed = placed_markers(timeline)
-    carried = [p.transferred for p in placed]
-    columns = dict.fromkeys(column for m in carried for column, _ in m.marker.extra)
-    kinds = {
-        "Not placed": [f"{title(m)} ({m.reason})" if m.reason else title(m) for m in unplaced],
-        "Comments left out": [title(m) for m in carried if m.marker.comment and not comment],
-        "Lengths left out": [title(p.transferred) for p in placed if p.n_frames > 1 and not length],
-        "Left out for every marker": ["id", "confidence", "expected error"] if carried else [],
-        "Columns left out": [f"'{column}'" for column in columns],
-    }
-    return tuple(f"{kind}: {listed(things)}." for kind, things in kinds.items() if things)

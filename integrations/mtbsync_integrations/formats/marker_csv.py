@@ -10,21 +10,22 @@ import csv
 import io
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
-from opentimelineio.schema import Timeline
-
 from mtbsync_engine.errors import MarkerError, TimecodeError
 from mtbsync_engine.model import Marker, TransferredMarker
-from mtbsync_engine.timing import Rate, Timecode, frame_start_s
+from mtbsync_engine.timing import Rate, Timecode, frame_start_s, nearest_frame
+from mtbsync_integrations.build import marker_timeline, transferred_timeline
 from mtbsync_integrations.formats import Export
-from mtbsync_integrations.formats.sources import read_text, stable_ids
-from mtbsync_integrations.timeline import placed_markers, unplaced_markers
+from mtbsync_integrations.formats.carries import Carries
+from mtbsync_integrations.formats.sources import read_text, stable_ids, timeline_start
+from mtbsync_integrations.timeline import Reading, Timeline, TimelineMarker
 
 NAME = "csv"
 SUFFIX = ".csv"
+CARRIES = Carries(lengths=True, ids=True, sync=True, sync_of_all=True)
 
 _MARKER_COLUMNS = ("marker_id", "name", "t_ref", "duration", "colour", "comment")
 _WRITTEN_COLUMNS = (
@@ -113,14 +114,46 @@ def write_transferred(markers: Sequence[TransferredMarker]) -> str:
     return out.getvalue()
 
 
-def write(timeline: Timeline) -> Export:
-    """Every marker of the timeline, placed or not, in order of the reference; CSV loses nothing.
+def encode(timeline: Timeline) -> Export:
+    """Markers that mtbsync carried over with all that is known of them, placed or not, in order of the
+    reference; any others as a reference's markers, their times counted from the timeline's start."""
+    known = [_as_it_stands(m, m.transferred, timeline.rate) for m in timeline.markers if m.transferred]
+    if not known and not timeline.unplaced:
+        return Export(((SUFFIX, write_markers([_plain(m, timeline.rate) for m in timeline.markers])),))
+    markers = sorted((*known, *timeline.unplaced), key=lambda m: m.marker.t_s)
+    return Export(((SUFFIX, write_transferred(markers)),))
+
+
+def read(path: Path, rate: Rate | None = None, start: Timecode | None = None) -> Reading:
+    """Markers of either kind. Without `start` the timeline begins at 01:00:00:00, as editors' do; seconds
+    count from there.
 
     Raises:
-        ExportError: the timeline was not built by `timeline.build_timeline`.
+        MarkerError: the file, one of its columns, times or ids cannot be used, or no rate is given.
     """
-    markers = [*(p.transferred for p in placed_markers(timeline)), *unplaced_markers(timeline)]
-    return Export(((SUFFIX, write_transferred(sorted(markers, key=lambda m: m.marker.t_s))),), ())
+    start = timeline_start(path, rate, start, "01:00:00:00")
+    if _is_transferred(path):
+        return Reading(transferred_timeline(path.stem, read_transferred(path), start))
+    return Reading(marker_timeline(path.stem, read_markers(path, rate=start.rate, start=start), start))
+
+
+def _as_it_stands(marker: TimelineMarker, known: TransferredMarker, rate: Rate) -> TransferredMarker:
+    """What is known of a marker that was carried over, its time moved if an editor moved it."""
+    own = replace(known.marker, name=marker.name, colour=marker.colour, comment=marker.comment)
+    if known.t_new is not None and nearest_frame(known.t_new, rate) == marker.frame:
+        return replace(known, marker=own)
+    return replace(known, marker=own, t_new=frame_start_s(marker.frame, rate))
+
+
+def _plain(marker: TimelineMarker, rate: Rate) -> Marker:
+    return Marker(
+        marker_id=marker.marker_id,
+        name=marker.name,
+        t_s=frame_start_s(marker.frame, rate),
+        duration_s=frame_start_s(marker.n_frames, rate) if marker.n_frames > 1 else 0.0,
+        colour=marker.colour,
+        comment=marker.comment,
+    )
 
 
 # --- reading ------------------------------------------------------------------------------------
@@ -151,8 +184,7 @@ class _Row:
 
 def _rows(path: Path, known: Sequence[str], needed: Sequence[str]) -> tuple[_Row, ...]:
     text = read_text(path)
-    first_line = text.lstrip().splitlines()[0]
-    delimiter = ";" if first_line.count(";") > first_line.count(",") else ","
+    delimiter = _delimiter(text)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     columns: list[str] = []
     rows = []
@@ -185,6 +217,18 @@ def _rows(path: Path, known: Sequence[str], needed: Sequence[str]) -> tuple[_Row
     if not columns:
         raise MarkerError(f"{path} has no header; it begins with a line such as {_EXAMPLE_HEADER}.")
     return tuple(rows)
+
+
+def _delimiter(text: str) -> str:
+    first_line = text.lstrip().splitlines()[0]
+    return ";" if first_line.count(";") > first_line.count(",") else ","
+
+
+def _is_transferred(path: Path) -> bool:
+    """Whether the file's first line names a column of times in the new run."""
+    text = read_text(path).lstrip()
+    names = (name.strip(' "').lower() for name in text.splitlines()[0].split(_delimiter(text)))
+    return any(_ALIASES.get(name, name) == "t_new" for name in names)
 
 
 def _columns(header: Sequence[str], where: str, known: Sequence[str], needed: Sequence[str]) -> list[str]:

@@ -8,6 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from mtbsync_engine.errors import MarkerError
+from mtbsync_engine.timing import Rate, Timecode
 
 
 def read_text(path: Path) -> str:
@@ -31,6 +32,21 @@ def read_text(path: Path) -> str:
     if "\0" in text:
         raise MarkerError(f"{path} is not UTF-8 text; save it again as UTF-8.")
     return text
+
+
+def timeline_start(
+    path: Path, rate: Rate | None, start: Timecode | None, usual: str, *, drop_frame: bool = False
+) -> Timecode:
+    """Where the timeline of a file that does not tell it begins: `start`, else `usual` at `rate`.
+
+    Raises:
+        MarkerError: neither is given.
+    """
+    if start is not None:
+        return start
+    if rate is None:
+        raise MarkerError(f"{path} does not tell its timeline's frame rate; give it with --fps.")
+    return Timecode.parse(usual, rate, drop_frame and rate.can_drop)
 
 
 def stable_ids(names_and_times: Iterable[tuple[str, float]]) -> tuple[str, ...]:
