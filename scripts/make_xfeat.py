@@ -35,7 +35,6 @@ SHAPES: dict[str, list[str | int]] = {
     "gray": ["n", 1, "h", "w"],
     "points": ["n", 1, "h", "w"],
     "descriptors": ["n", 64, "h8", "w8"],
-    "heat": ["n", 1, "h8", "w8"],
 }
 OUTPUTS = [name for name in SHAPES if name != INPUT]
 
@@ -106,7 +105,10 @@ def _peaks() -> list[NodeProto]:
     """How likely each pixel is a key point, times its cell's reliability; 0 where a neighbour is likelier."""
     margin = SUPPRESSED_PX // 2
     return [
-        helper.make_node("Softmax", [POINT_LOGITS], ["kp_prob"], axis=1),
+        # The soft maximum over channels, which a Softmax there would lay out anew twice.
+        helper.make_node("ReduceLogSumExp", [POINT_LOGITS], ["kp_total"], axes=[1]),
+        helper.make_node("Sub", [POINT_LOGITS, "kp_total"], ["kp_log_prob"]),
+        helper.make_node("Exp", ["kp_log_prob"], ["kp_prob"]),
         # The last channel says that there is none in the cell.
         helper.make_node("Slice", ["kp_prob", "s0", "s64", "sax"], ["kp64"]),
         helper.make_node("DepthToSpace", ["kp64"], ["kp_heat"], blocksize=CELL_PX, mode="DCR"),

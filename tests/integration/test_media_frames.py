@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
+from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
 from mtbsync_engine.errors import MediaError
+from mtbsync_engine.media.container import OpenVideo, Skip, decoded
 from mtbsync_engine.media.frames import Picture, SamplingPlan, plan_sampling, read_picture, sample_frames
 from mtbsync_engine.media.probe import probe
 from support.videos import write_video
@@ -100,6 +102,35 @@ def test_reordered_pictures_come_in_the_order_of_presentation(tmp_path: Path, su
     pictures = _sample_all(path)
     assert _numbers(pictures) == list(range(45))
     assert _times(pictures) == pytest.approx([k / 25 for k in range(45)], abs=0.0006)
+
+
+@pytest.mark.parametrize("codec", ["libx264", "libx265", "mpeg4"])
+@pytest.mark.parametrize("fps", [2, 4, 7])
+def test_what_is_left_out_changes_nothing_of_the_rest(tmp_path: Path, fps: float, codec: str) -> None:
+    path = write_video(tmp_path / "ride.mp4", _numbered(range(45)), 30, gop=100, b_frames=2, codec=codec)
+    everything = _sample_all(path)
+    assert len(everything) == 45
+    first_of_cell = {math.floor((k / 30 + 0.001) * fps): k for k in reversed(range(45))}
+    all_frames = SamplingPlan(fps=fps, key_frames_only=False, n_pictures=0, longest_gap_s=0.0)
+    pictures = list(sample_frames(probe(path), all_frames, max_side=640))
+    for picture, k in zip(pictures, sorted(first_of_cell.values()), strict=True):
+        assert picture.t_s == everything[k].t_s
+        np.testing.assert_array_equal(picture.gray, everything[k].gray)
+
+
+def test_pictures_that_nothing_needs_are_not_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write_video(tmp_path / "ride.mp4", _numbered(range(45)), 30, gop=100, b_frames=3)
+    taken: list[float] = []
+
+    def noting(video: OpenVideo, skip: Callable[[float], Skip]) -> Iterator[tuple[float, VideoFrame]]:
+        for file_s, frame in decoded(video, skip):
+            taken.append(file_s)
+            yield file_s, frame
+
+    monkeypatch.setattr("mtbsync_engine.media.frames.decoded", noting)
+    assert _numbers(_sample(path, 3)) == [0, 10, 20, 30, 40]
+    # Others are decoded from one picture in two; the decoder begins with a few more.
+    assert len(taken) < 30
 
 
 def _trim(path: Path, start_s: float, duration_s: float) -> None:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from mtbsync_engine.index.describe import best_matcher
 from mtbsync_engine.index.description import DESCRIPTOR_LENGTH
 from mtbsync_engine.index.store import load_index
-from mtbsync_engine.index.xfeat import XFeat
+from mtbsync_engine.index.xfeat import XFeat, load_network
 from mtbsync_engine.model import Matcher
 from support.rides import Rides
 from support.scene import trail_frame
@@ -134,12 +134,12 @@ def test_the_strongest_come_first() -> None:
     gray = _gray(_NETWORK_SIZE)
     inputs = {"gray": gray.astype(np.float32)[None, None]}
     scores = _run((_WEIGHTS / "xfeat.onnx").read_bytes(), inputs)["points"][0, 0]
-    x, y = np.rint(XFeat(100).describe(gray).points.T * _NETWORK_SIZE[0] - 0.5).astype(int)
+    x, y = np.rint(XFeat(load_network(), 100).describe(gray).points.T * _NETWORK_SIZE[0] - 0.5).astype(int)
     assert scores[y, x].tolist() == sorted(scores[scores > 0].tolist(), reverse=True)[:100]
 
 
 def test_key_points_keep_their_distance() -> None:
-    points = XFeat(1000).describe(_gray(_NETWORK_SIZE)).points * _NETWORK_SIZE[0]
+    points = XFeat(load_network(), 1000).describe(_gray(_NETWORK_SIZE)).points * _NETWORK_SIZE[0]
     apart = np.abs(points[:, None] - points[None]).max(axis=2)
     np.fill_diagonal(apart, np.inf)
     assert apart.min() > 2.5
@@ -150,7 +150,7 @@ def test_a_point_looks_the_same_wherever_in_its_cell_it_lies(shift_px: tuple[int
     """Descriptors are those of cells of 8 pixels, and are mixed for what lies between the cells' middles."""
     wide = _gray((500, 276))
     described = [
-        XFeat(400).describe(np.ascontiguousarray(wide[y : y + 256, x : x + 480]))
+        XFeat(load_network(), 400).describe(np.ascontiguousarray(wide[y : y + 256, x : x + 480]))
         for x, y in ((0, 0), shift_px)
     ]
     first, second = (d.points * 480 for d in described)

@@ -33,13 +33,13 @@ def describers(params: IndexParams, weights: Weights | None = None) -> Callable[
     match params.matcher:
         case Matcher.XFEAT:
             try:
-                from mtbsync_engine.index.xfeat import XFeat
+                from mtbsync_engine.index.xfeat import XFeat, load_network
             except ImportError as error:
                 raise MatcherError(
                     f"XFeat needs the package onnxruntime, which does not load here ({error}); "
                     "install mtbsync again, or use --matcher orb."
                 ) from None
-            return partial(XFeat, params.n_features)
+            return partial(XFeat, load_network(), params.n_features)
         case Matcher.ORB:
             return partial(Orb, params.n_features, clahe=params.clahe)
         case _:

@@ -17,7 +17,7 @@ from mtbsync_engine.files import replacing
 from mtbsync_engine.model import Index, IndexParams, Matcher
 
 # Raised whenever the same pictures would be described otherwise; older files are then made anew.
-STAGE_VERSION = 2
+STAGE_VERSION = 3
 _ARRAYS = ("t_s", "appearance", "points", "descriptors", "first_point")
 
 

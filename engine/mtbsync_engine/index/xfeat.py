@@ -28,16 +28,20 @@ _LEAST_SCORE = 0.02
 _COLUMNS, _ROWS = 8, 4
 
 
-class XFeat:
-    """Runs the network on one thread: pictures are described side by side, each by an object of its own."""
+def load_network() -> ort.InferenceSession:
+    """The network; threads may share it."""
+    options = ort.SessionOptions()
+    # Pictures are described side by side.
+    options.intra_op_num_threads = 1
+    weights = files("mtbsync_engine.index") / "weights" / "xfeat.onnx"
+    return ort.InferenceSession(weights.read_bytes(), options, providers=["CPUExecutionProvider"])
 
-    def __init__(self, n_features: int) -> None:
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = 1
-        weights = files("mtbsync_engine.index") / "weights" / "xfeat.onnx"
-        self._session = ort.InferenceSession(
-            weights.read_bytes(), options, providers=["CPUExecutionProvider"]
-        )
+
+class XFeat:
+    """Describes pictures by `network`, the strongest `n_features` key points of each."""
+
+    def __init__(self, network: ort.InferenceSession, n_features: int) -> None:
+        self._network = network
         self._n_features = n_features
 
     def describe(self, gray: NDArray[np.uint8]) -> Description:
@@ -45,7 +49,7 @@ class XFeat:
         size = _network_size(gray.shape)
         shrinks = size[0] * size[1] < gray.size
         picture = cv2.resize(gray, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
-        scores, features = self._session.run(
+        scores, features = self._network.run(
             ["points", "descriptors"], {"gray": picture[None, None].astype(np.float32)}
         )
         cells = np.ascontiguousarray(features[0].transpose(1, 2, 0))

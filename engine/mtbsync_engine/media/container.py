@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import av
 from av.container import InputContainer
@@ -15,6 +16,10 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from mtbsync_engine.errors import MediaError
+
+# What the decoder may leave out, as FFmpeg calls it: nothing, what no other picture is decoded from, or all
+# but key frames.
+Skip = Literal["DEFAULT", "NONREF", "NONKEY"]
 
 _HEAD_BYTES = 12
 _MP4_MARK = b"ftyp"
@@ -77,17 +82,26 @@ def cannot_be_read_on(path: Path, error: av.FFmpegError) -> MediaError:
     )
 
 
-def decoded(video: OpenVideo) -> Iterator[tuple[float, VideoFrame]]:
+def decoded(
+    video: OpenVideo, skip: Callable[[float], Skip] = lambda file_s: "DEFAULT"
+) -> Iterator[tuple[float, VideoFrame]]:
     """Every picture from here to the end of the file that decodes, in the order of presentation.
 
     Each comes with the second of its presentation by the file's own clock, which need not begin at 0.
     What an edit list leaves out is not presented and does not appear. A picture that is broken is
     passed over, and those after it are tried.
 
+    `skip` is told the second of each picture in the order in which they are stored, and says if it may be
+    left out. It is read none the less: FFmpeg's MP4 reader can pass over all but key frames
+    (`Discard.nonkey`), but then loses count of the offsets from decoding to presentation and gives wrong
+    times.
+
     Raises:
         MediaError: the file can no longer be read.
     """
     for packet in packets(video):
+        if packet.pts is not None:
+            video.stream.codec_context.skip_frame = skip(video.seconds(packet.pts))
         for frame in _pictures(packet):
             if frame.pts is not None:
                 yield video.seconds(frame.pts), frame
@@ -96,15 +110,6 @@ def decoded(video: OpenVideo) -> Iterator[tuple[float, VideoFrame]]:
 def seek(video: OpenVideo, file_s: float) -> None:
     """Go to the last key frame before `file_s` seconds of the file's own clock, or near it."""
     video.container.seek(round(file_s / video.seconds(1)), stream=video.stream)
-
-
-def keep_key_frames(video: OpenVideo) -> None:
-    """From here on decode key frames only; what the decoder already holds still comes out.
-
-    The other packets are read none the less: FFmpeg's MP4 reader can leave them out (`Discard.nonkey`),
-    but then loses count of the offsets from decoding to presentation and gives wrong times.
-    """
-    video.stream.codec_context.skip_frame = "NONKEY"
 
 
 def quarter_turns(frame: VideoFrame) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -14,8 +15,8 @@ from numpy.typing import NDArray
 from mtbsync_engine.errors import MediaError
 from mtbsync_engine.media.container import (
     OpenVideo,
+    Skip,
     decoded,
-    keep_key_frames,
     open_video,
     packets,
     quarter_turns,
@@ -32,6 +33,8 @@ _FAST_GAP_S = 1.05
 # Containers round times to a millisecond or finer.
 _ROUNDING_S = 0.001
 _MAY_BE_MISSING_S = 1.0
+# Far more than pictures are stored out of order in any stream.
+_MOST_REORDERED = 32
 # Matroska and MPEG-TS come with a stub of an index, or none.
 _COMPLETE_INDEX = 0.9
 
@@ -108,12 +111,12 @@ def sample_frames(
     for chapter in recording.chapters:
         end_s = 0.0
         with open_video(chapter.picture_path, n_threads=n_threads) as video:
-            for t_s, frame in _on_clock(video, plan.key_frames_only):
-                end_s = t_s + video.seconds(frame.duration)
-                cell = _cell(chapter.offset_s + t_s, plan.fps)
+            for t_s, frame in _on_clock(video, plan, chapter.offset_s):
+                end_s = t_s - chapter.offset_s + video.seconds(frame.duration)
+                cell = _cell(t_s, plan.fps)
                 if cell > last_cell:
                     last_cell = cell
-                    yield Picture(chapter.offset_s + t_s, to_gray(frame))
+                    yield Picture(t_s, to_gray(frame))
         if chapter.duration_s - end_s > _MAY_BE_MISSING_S + plan.longest_gap_s:
             raise MediaError(
                 f"{chapter.picture_path} breaks off at {end_s:.1f} s of {chapter.duration_s:.1f} s; "
@@ -165,21 +168,35 @@ def _cell(t_s: float, fps: float) -> int:
     return math.floor((t_s + _ROUNDING_S) * fps)
 
 
-def _on_clock(video: OpenVideo, key_frames_only: bool) -> Iterator[tuple[float, VideoFrame]]:
-    """The file's pictures, or its key frames, and their seconds from the first picture.
+def _on_clock(video: OpenVideo, plan: SamplingPlan, offset_s: float) -> Iterator[tuple[float, VideoFrame]]:
+    """The file's pictures, and their seconds on a clock on which the first is at `offset_s`.
 
-    The first picture is always among them: an edit list can begin between two key frames, and only
-    what is presented first tells where 0 is.
+    The plan's key frames, or the first picture of each cell with all that pictures are decoded from: to leave
+    out the rest saves a third of the work where half of the pictures are of that kind. The first picture is
+    always among them: an edit list can begin between two key frames, and only what is presented first tells
+    where 0 is.
     """
-    zero_s = None
-    for file_s, frame in decoded(video):
+    zero_s: float | None = None
+    stored_s: deque[float] = deque(maxlen=_MOST_REORDERED)
+
+    def skip(file_s: float) -> Skip:
+        before_s = max((s for s in stored_s if s < file_s), default=None)
+        stored_s.append(file_s)
+        if zero_s is None:
+            return "DEFAULT"
+        if plan.key_frames_only:
+            return "NONKEY"
+        if before_s is None:
+            return "DEFAULT"
+        before, here = (_cell(offset_s + (s - zero_s), plan.fps) for s in (before_s, file_s))
+        return "NONREF" if before == here else "DEFAULT"
+
+    for file_s, frame in decoded(video, skip):
         if zero_s is None:
             zero_s = file_s
-            if key_frames_only:
-                keep_key_frames(video)
-        elif key_frames_only and not frame.key_frame:
+        elif plan.key_frames_only and not frame.key_frame:
             continue  # the decoder's threads, however many there are, had begun it already
-        yield file_s - zero_s, frame
+        yield offset_s + (file_s - zero_s), frame
 
 
 def _picture_times(chapter: Chapter) -> tuple[FloatArray, NDArray[np.bool_]]:
