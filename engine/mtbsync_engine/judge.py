@@ -9,17 +9,16 @@ import numpy as np
 
 from mtbsync_engine.align.fit import HARDLY_ANY_VERIFIED, drift_ppm
 from mtbsync_engine.align.gps import SAME_PLACE_M
-from mtbsync_engine.align.match import CHANCE_MARGIN
-from mtbsync_engine.model import Alignment, Decision, GpsUse, Model, TimeMap, Verdict
+from mtbsync_engine.align.match import CHANCE_MARGIN, WELL_VERIFIED
+from mtbsync_engine.model import Alignment, Decision, GpsUse, Matching, Model, TimeMap, Verdict
 
 _REVIEW_MARGIN = 0.5
+# A place that earns this share of what the best one does cannot be told from it.
+_EQUALLY_WELL = 0.9
 _MIN_SUPPORT_S = 2.0
 _REVIEW_COVERAGE = 0.25
 _REVIEW_ERROR_S = 0.5
-# Of pictures at different places of a trail that resembles itself one in thirty has 12, one in a hundred 15.
-_REVIEW_INLIERS = 18
 _N_PLACES = 500
-_CURVE_HINT = "; leave out --model affine to follow a changing pace"
 # How far a normal error strays in nine cases of ten, in standard errors.
 NINE_IN_TEN = 1.645
 
@@ -120,12 +119,9 @@ def _reasons_to_reject(alignment: Alignment, quality: Quality, gates: Gates) -> 
     if supported_s < _MIN_SUPPORT_S:
         reasons.append(f"The two runs have only {supported_s:.1f} s in common.")
     if quality.inlier_frac < gates.min_inlier_frac:
-        hint = (
-            "; leave out --model affine to follow a changing pace" if alignment.model is Model.AFFINE else ""
-        )
         reasons.append(
             f"{_share(quality.inlier_frac)} of the matching moments agree with the map, "
-            f"and {gates.min_inlier_frac:.0%} are asked for{hint}."
+            f"and {gates.min_inlier_frac:.0%} are asked for{_hint(alignment)}."
         )
     if gates.max_p90_s is not None and quality.p90_s > gates.max_p90_s:
         reasons.append(
@@ -150,14 +146,16 @@ def _reasons_to_review(alignment: Alignment, quality: Quality) -> list[str]:
     elif gps is GpsUse.ALONE:
         reasons.append("The pictures match no better than chance, so the markers go by GPS alone.")
     else:
+        if alignment.matching.elsewhere:
+            reasons.append(_fits_elsewhere(alignment.matching))
         if margin < _REVIEW_MARGIN:
-            reasons.append(f"Another way to line the runs up comes close (margin {margin:.2f}).")
+            reasons.append(f"Chance lines the runs up nearly as well (margin {margin:.2f}).")
         if quality.verified_frac < HARDLY_ANY_VERIFIED:
             reasons.append(
                 f"{_share(quality.verified_frac)} of the pictures could be verified by their details; the "
                 "others match as a whole, and markers may be off by more than stated."
             )
-        elif quality.typical_inliers < _REVIEW_INLIERS:
+        elif quality.typical_inliers < WELL_VERIFIED:
             reasons.append(
                 f"Only {quality.typical_inliers:.0f} key points agree in a typical picture, hardly more than "
                 "by chance; markers may be off by more than stated."
@@ -173,9 +171,30 @@ def _reasons_to_review(alignment: Alignment, quality: Quality) -> list[str]:
     if alignment.coverage < _REVIEW_COVERAGE:
         reasons.append(f"Only {alignment.coverage:.0%} of the new run shows the reference's trail.")
     if quality.median_error_s > _REVIEW_ERROR_S:
-        hint = _CURVE_HINT if alignment.model is Model.AFFINE else ""
-        reasons.append(f"A typical marker may be off by {quality.median_error_s:.1f} s{hint}.")
+        reasons.append(f"A typical marker may be off by {quality.median_error_s:.1f} s{_hint(alignment)}.")
     return reasons
+
+
+def _hint(alignment: Alignment) -> str:
+    """What may help where the map does not fit."""
+    return "; leave out --model affine to follow a changing pace" if alignment.model is Model.AFFINE else ""
+
+
+def _fits_elsewhere(matching: Matching) -> str:
+    """Names the places that may be meant, the one that markers were put by first."""
+    others, pairs = matching.elsewhere, matching.pairs
+    at_ref_s = [float(pairs.t_ref[0]), *(other.t_ref_s for other in others)]
+    at_new_s = [float(pairs.t_new[0]), *(other.t_new_s for other in others)]
+    if np.ptp(at_ref_s) >= np.ptp(at_new_s):
+        one, many, at_s = "new run", "reference", at_ref_s
+    else:
+        one, many, at_s = "reference", "new run", at_new_s
+    how = "equally" if min(other.share for other in others) >= _EQUALLY_WELL else "almost equally"
+    times = ", ".join(f"{t_s:.0f} s" for t_s in at_s)
+    return (
+        f"The {one} fits {len(at_s)} places of the {many} {how} well: at {times}. "
+        "Markers go by the first; is that the right one?"
+    )
 
 
 def _share(share: float) -> str:

@@ -65,6 +65,7 @@ class Recording:
     start_timecode: Timecode | None
     created_utc: datetime | None
     fingerprint: str
+    has_audio: bool = False
 
     @property
     def path(self) -> Path:
@@ -186,10 +187,9 @@ class Index:
     """Sampled pictures of one recording, described.
 
     `t_s` (N,) are the pictures' times; `appearance` (N, C, D) float16 describes each as a whole, in C
-    columns from left to right;
-    `points` (P, 2) float32 and `descriptors` (P, B), bits or numbers, are the key points of all
-    pictures, one picture after the other, in units of the picture's longer side; picture k owns rows
-    `first_point[k]` up to `first_point[k + 1]` (N + 1,).
+    columns from left to right; `points` (P, 2) float32 and `descriptors` (P, B), bits or numbers, are the
+    key points of all pictures, one picture after the other, in units of the picture's longer side; picture k
+    owns rows `first_point[k]` up to `first_point[k + 1]` (N + 1,).
     """
 
     params: IndexParams
@@ -328,6 +328,12 @@ class MatchedPairs:
     def __len__(self) -> int:
         return int(self.t_new.size)
 
+    def at(self, rows: NDArray[np.bool_]) -> MatchedPairs:
+        """Only the sightings that `rows` (K,) says."""
+        return MatchedPairs(
+            self.t_new[rows], self.t_ref[rows], self.se_s[rows], self.score[rows], self.n_inliers[rows]
+        )
+
 
 class Witness(StrEnum):
     """Who saw where the new run was."""
@@ -379,15 +385,26 @@ class GpsUse(StrEnum):
     CONTRADICTS = "two tracks of different places"
 
 
+@dataclass(frozen=True)
+class OtherPlace:
+    """Where the new run lies as well as where it was put, or nearly: from `t_new_s` on it shows what the
+    reference shows from `t_ref_s` on; `share` is what that earns, of what the best earns."""
+
+    t_new_s: float
+    t_ref_s: float
+    share: float
+
+
 @dataclass(frozen=True, eq=False)
 class Matching:
     """What two runs have in common, before any curve is laid through it.
 
     `stretches` are the intervals of t_new that `pairs` cover without a hole; `reach_s` is how far beyond
-    its ends a map may go on. `margin` is the gap between the best path and the best rival, as a share of
-    the best: near 1 nothing else comes close, near 0 chance does as well, nan when it is not known. `gps`
-    is what GPS had to say, and `gps_separation_m` how far apart the two tracks run (nan unless there are
-    two). `testimonies` are what the other witnesses say.
+    its ends a map may go on. `margin` is the gap between the best path and chance, as a share of the best:
+    near 1 chance does not come close, near 0 it does as well, nan when it is not known. `gps` is what GPS had
+    to say, and `gps_separation_m` how far apart the two tracks run (nan unless there are two). `testimonies`
+    are what the other witnesses say, and `elsewhere` the places that the new run fits about as well, as where
+    the reference goes round in laps.
     """
 
     pairs: MatchedPairs
@@ -398,6 +415,7 @@ class Matching:
     gps: GpsUse
     gps_separation_m: float
     testimonies: tuple[Testimony, ...] = ()
+    elsewhere: tuple[OtherPlace, ...] = ()
 
     @property
     def shares(self) -> dict[Witness, float]:

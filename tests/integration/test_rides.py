@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from itertools import permutations
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,8 +14,10 @@ from mtbsync_engine.align.fit import FitParams
 from mtbsync_engine.align.match import match
 from mtbsync_engine.align.refine import RefineParams
 from mtbsync_engine.judge import Gates
-from mtbsync_engine.model import Decision
+from mtbsync_engine.markers import transfer
+from mtbsync_engine.model import Decision, Marker
 from mtbsync_engine.pipeline import fit_and_judge
+from support.partings import parting, reference
 from support.scene import View
 from support.trails import Filmed, Outcome, film, line_up
 
@@ -137,6 +140,61 @@ def test_a_detour_is_not_supported(
     assert _share_of_shown_supported(outcome) > 0.93
     inside = (outcome.t_new > detour_s[0] + 1) & (outcome.t_new < detour_s[1] - 1)
     assert not outcome.supported[inside].any()
+
+
+_PART_AT_M = 90
+
+
+@pytest.fixture(scope="module")
+def wooded(folder: Path) -> Filmed:
+    return reference(folder, 1101, 50, 130)
+
+
+@pytest.mark.parametrize(
+    "way",
+    [
+        {"skipped_m": 3, "stop_before_m": 1.0},
+        {"skipped_m": 20},
+        {"extra_m": 6},
+        {"extra_m": 10},
+        {"extra_m": 6, "stop_before_m": 1.0},
+    ],
+    ids=["a stop before a short cut", "a short cut", "a detour", "a longer detour", "a stop before a detour"],
+)
+def test_where_the_runs_part_for_a_few_metres_no_marker_is_wrong_unasked(
+    folder: Path, wooded: Filmed, way: dict[str, Any]
+) -> None:
+    outcome = line_up(parting(folder, 1101, 54, 128, at_m=_PART_AT_M, **way), wooded)
+    assert outcome.judged.verdict.decision is Decision.ACCEPT
+    assert not ((outcome.marker_off_s > 0.5) & ~outcome.flagged).any()
+    # Away from there markers are right, and nobody is asked to look.
+    parts, meets = (wooded.when_s(np.array([_PART_AT_M + on]))[0] for on in (0.0, way.get("skipped_m", 0)))
+    t_ref_s = np.arange(0, wooded.duration_s, 0.2)
+    away = np.isfinite(outcome.marker_off_s) & ((t_ref_s < parts - 4) | (t_ref_s > meets + 4))
+    assert away.sum() > 15
+    assert outcome.marker_off_s[away].max() < 0.15
+    assert not outcome.flagged[away].any()
+
+
+@pytest.mark.parametrize("n_laps", [2, 4])
+def test_one_lap_on_a_reference_of_several_waits_for_a_person(folder: Path, n_laps: int) -> None:
+    lap_m = 50.0
+    ref = film(folder / f"laps{n_laps}.mp4", lambda t: _MPS * t % lap_m, n_laps * lap_m / _MPS, _TRAIL)
+    new = film(
+        folder / "lap.mp4", lambda t: 1.1 * _MPS * t, 8, _TRAIL, view=View(seed=3, gain=0.9, noise=2.0)
+    )
+    judged = line_up(new, ref).judged
+    assert judged.verdict.decision is Decision.REVIEW
+    assert f"fits {n_laps} places of the reference" in judged.verdict.reasons[0]
+    assert len(judged.alignment.matching.elsewhere) == n_laps - 1
+    placed = transfer(
+        [Marker(str(k), "", k * lap_m / _MPS + 4.0) for k in range(n_laps)],
+        judged.alignment.time_map,
+        judged.verdict.decision,
+    )
+    (t_new,) = (marker.t_new for marker in placed if marker.t_new is not None)
+    assert t_new == pytest.approx(4.0 / 1.1, abs=0.1)
+    assert all(marker.needs_review for marker in placed)
 
 
 @pytest.mark.parametrize("elsewhere_s", [(0.0, 10.0), (14.0, 24.0)], ids=["joins late", "leaves early"])

@@ -28,14 +28,14 @@ MATCHERS = [matcher for matcher in Matcher if not matcher.needs_weights]
 
 _RATE = 6
 _SIZE = (320, 180)
-_STEP_S = 0.002
+STEP_S = 0.002
 # Closer than this two places are one.
 _SAME_PLACE_M = 0.02
 
 
 @dataclass(frozen=True, eq=False)
 class Filmed:
-    """A ride: its video, what it looks like, and where on its trail it was every `_STEP_S`, nan where it had
+    """A ride: its video, what it looks like, and where on its trail it was every `STEP_S`, nan where it had
     left it."""
 
     video: Path
@@ -48,7 +48,7 @@ class Filmed:
 
     def at_m(self, t_s: FloatArray) -> FloatArray:
         """Where the ride was at `t_s`."""
-        return self.position_m[np.round(t_s / _STEP_S).astype(int)]
+        return self.position_m[np.round(t_s / STEP_S).astype(int)]
 
     def when_s(self, position_m: FloatArray) -> tuple[FloatArray, FloatArray]:
         """First and last moment at each place, nan where the ride never came by."""
@@ -59,8 +59,8 @@ class Filmed:
         passed = first <= last
         first, last = (np.clip(k, 0, known.size - 1) for k in (first, last))
         return (
-            np.where(passed, known[first] * _STEP_S, np.nan),
-            np.where(passed, known[last] * _STEP_S, np.nan),
+            np.where(passed, known[first] * STEP_S, np.nan),
+            np.where(passed, known[last] * STEP_S, np.nan),
         )
 
 
@@ -85,7 +85,7 @@ def film(
         for t_s in times_s
     )
     index = build_index(probe(write_video(path, pictures, _RATE, gop=2)), IndexParams())
-    moments = np.arange(0, index.duration_s + 2 * _STEP_S, _STEP_S)
+    moments = np.arange(0, index.duration_s + 2 * STEP_S, STEP_S)
     places = [math.nan if is_elsewhere(t) else position_m(t) for t in moments.tolist()]
     return Filmed(path, index, np.array(places))
 

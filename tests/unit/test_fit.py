@@ -234,7 +234,7 @@ def test_a_hole_between_stretches_stays_a_hole() -> None:
         matching = _matching(t_new, t_ref if params is not _AFFINE else t_new + 2, stretches=stretches)
         time_map = fit(matching, params).time_map
         assert np.isnan(time_map.to_ref([10.1, 12.0, 15.9])).all()
-        assert np.isfinite(time_map.to_ref([9.6, 16.0])).all()
+        assert np.isfinite(time_map.to_ref([9.6, 16.01])).all()
 
 
 @pytest.mark.parametrize("model", list(Model))
@@ -344,3 +344,28 @@ def test_the_line_is_the_same_every_time() -> None:
 def test_drift_is_in_parts_per_million() -> None:
     drifting = TimeMap([0.0, 1000.0], [5.0, 1005.1], [0.01, 0.01], ((0.0, 1000.0),))
     assert drift_ppm(drifting) == pytest.approx(100, abs=0.01)
+
+
+def test_where_a_run_skips_a_part_of_the_trail_the_curve_is_right_on_both_sides() -> None:
+    t_new = np.arange(0, 30, _SPACING_S)
+    skips = t_new > 15
+    t_ref = t_new + np.where(skips, 5.0, 1.0)
+    edges = float(t_new[~skips][-1]), float(t_new[skips][0])
+    stretches = ((0.0, edges[0]), (edges[1], float(t_new[-1])))
+    time_map = fit(_matching(t_new, t_ref, stretches=stretches), FitParams()).time_map
+    away = np.abs(t_new - 15) > 0.5
+    np.testing.assert_allclose(time_map.to_ref(t_new[away]), t_ref[away], rtol=0, atol=0.02)
+    # Nothing is placed in what was skipped, and what is beside it is doubtful.
+    assert np.isnan(time_map.to_new(np.arange(edges[0] + 1.2, edges[1] + 4.9, 0.1))).all()
+    assert (time_map.error_ref_s(np.arange(14.4, 14.9, 0.1)) > 0.4).all()
+    assert (time_map.error_ref_s(np.arange(15.5, 17.0, 0.1)) > 0.4).all()
+    assert (time_map.error_ref_s([13.0, 18.0]) < 0.1).all()
+
+
+def test_a_poor_sighting_among_good_ones_makes_the_map_no_poorer_there() -> None:
+    t_new = np.arange(0, 30, _SPACING_S)
+    se_s = np.full(t_new.size, 0.05)
+    se_s[45] = 0.5
+    time_map = fit(_matching(t_new, t_new + 1, se_s), FitParams()).time_map
+    stated = time_map.error_ref_s(t_new)
+    assert stated[45] < 1.3 * np.median(stated)

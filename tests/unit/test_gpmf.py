@@ -228,6 +228,18 @@ def test_gps9_knows_its_own_precision_lock_and_date_and_goes_before_gps5() -> No
     np.testing.assert_allclose(notes.utc_at_zero_s, [START + 60.5])
 
 
+@pytest.mark.parametrize("day", [-2_000_000_000, -1, 40_000, 2_000_000_000])
+def test_a_fix_of_a_day_that_no_camera_can_have_seen_is_left_out(day: int) -> None:
+    rows = [
+        (46.0, 8.0, 500.0, 2.0, START, 2.0, 3),
+        (46.1, 8.1, 501.0, 2.5, 946_684_800 + 86_400 * day, 3.0, 3),
+        (46.2, 8.2, 502.0, 2.5, START + 1.0, 3.0, 3),
+    ]
+    notes = chapter(payload(gps9(rows)))
+    np.testing.assert_allclose(notes.fixes.lat_deg, [46, 46.2])
+    np.testing.assert_allclose(notes.utc_at_zero_s, [START, START + 1 / 3], atol=0.4)
+
+
 def test_the_date_of_a_payload_is_that_of_its_first_sample_and_counts_only_with_a_lock() -> None:
     notes = chapter(
         payload(gps5(north(2), lock=0, utc="200101000000.000")),

@@ -16,6 +16,7 @@ from mtbsync_engine.model import (
     MatchedPairs,
     Matching,
     Model,
+    OtherPlace,
     TimeMap,
     Verdict,
 )
@@ -32,11 +33,12 @@ def _alignment(
     gps: GpsUse = GpsUse.NONE,
     gps_separation_m: float = 7.0,
     n_inliers: tuple[int, ...] = (30, 30, 0, 30),
+    elsewhere: tuple[OtherPlace, ...] = (),
 ) -> Alignment:
     """Forty seconds of a new run on the reference, seen four times; all is well unless it is said."""
     t_new = np.array([0.0, 13.0, 27.0, 40.0])
     pairs = MatchedPairs(t_new, 5 + slope * t_new, np.full(4, 0.05), np.full(4, 4.0), np.array(n_inliers))
-    matching = Matching(pairs, ((0.0, 40.0),), 0.0, 40.0, margin, gps, gps_separation_m)
+    matching = Matching(pairs, ((0.0, 40.0),), 0.0, 40.0, margin, gps, gps_separation_m, elsewhere=elsewhere)
     time_map = TimeMap(t_new, 5 + slope * t_new, np.full(4, se_s), support)
     return Alignment(model, time_map, matching, np.array(residual_s), inlier_thresh_s=0.2)
 
@@ -106,8 +108,9 @@ def test_what_cannot_be_trusted_is_rejected_and_told_why(
 @pytest.mark.parametrize(
     ("alignment", "words"),
     [
-        (_alignment(margin=0.31), "Another way to line the runs up comes close (margin 0.31)"),
-        (_alignment(margin=0.49), "Another way to line the runs up comes close (margin 0.49)"),
+        (_alignment(margin=0.31), "Chance lines the runs up nearly as well (margin 0.31)"),
+        (_alignment(margin=0.49), "Chance lines the runs up nearly as well (margin 0.49)"),
+        (_alignment(elsewhere=(OtherPlace(0.0, 99.0, 0.9),)), "fits 2 places of the reference equally well"),
         (_alignment(margin=math.nan), "do not say how close"),
         (_alignment(margin=0.05, gps=GpsUse.ALONE), "the markers go by GPS alone"),
         (_alignment(gps=GpsUse.CONTRADICTS), "did not go the same way along the trail"),
@@ -117,8 +120,9 @@ def test_what_cannot_be_trusted_is_rejected_and_told_why(
         (_alignment(n_inliers=(0, 0, 0, 0)), "None of the pictures could be verified"),
     ],
     ids=[
-        "close rival",
+        "chance is close",
         "just too close",
+        "another lap",
         "margin unknown",
         "gps alone",
         "the other way round",
@@ -183,6 +187,25 @@ def test_a_rejection_gives_every_reason_for_it_and_none_for_a_mere_review() -> N
     assert len(verdict.reasons) == 2
     assert "chance" in verdict.reasons[0]
     assert "agree with the map" in verdict.reasons[1]
+
+
+def test_every_place_that_fits_is_named_and_how_well() -> None:
+    laps = (OtherPlace(0.0, 65.2, 0.97), OtherPlace(0.3, 125.0, 0.94))
+    (reason,) = _verdict(_alignment(elsewhere=laps)).reasons
+    assert reason.startswith("The new run fits 3 places of the reference equally well: at 5 s, 65 s, 125 s.")
+    (reason,) = _verdict(_alignment(elsewhere=(*laps, OtherPlace(0.0, 185.0, 0.6)))).reasons
+    assert "fits 4 places of the reference almost equally well: at 5 s, 65 s, 125 s, 185 s." in reason
+
+
+def test_a_reference_that_fits_several_laps_of_the_new_run_is_told_by_those() -> None:
+    laps = (OtherPlace(61.0, 5.0, 0.97), OtherPlace(121.0, 5.3, 0.94))
+    (reason,) = _verdict(_alignment(elsewhere=laps)).reasons
+    assert reason.startswith("The reference fits 3 places of the new run equally well: at 0 s, 61 s, 121 s.")
+
+
+def test_what_chance_explains_is_rejected_however_many_places_it_fits() -> None:
+    verdict = _verdict(_alignment(margin=0.2, elsewhere=(OtherPlace(0.0, 99.0, 1.0),)))
+    assert verdict.decision is Decision.REJECT
 
 
 @pytest.mark.parametrize("margin", [0.0, 0.4, 0.9])

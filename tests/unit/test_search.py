@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from mtbsync_engine.align import search
 from mtbsync_engine.align.likeness import Band
-from mtbsync_engine.align.search import Path
+from mtbsync_engine.align.search import Path, Rivals
 from mtbsync_engine.model import FloatArray
 
 _SPACING_S = 1 / 3
@@ -36,8 +36,9 @@ def part_on_trail(path: Path, z: NDArray[np.float32]) -> Path:
     return search.part_on_trail(path, _whole(z), _whole(z))
 
 
-def rival_score(z: NDArray[np.float32], path: Path, clock_new: FloatArray, clock_ref: FloatArray) -> float:
-    return search.rival_score(_whole(z), _whole(z), path, clock_new, clock_ref)
+def rivals(z: NDArray[np.float32], path: Path, clock_new: FloatArray, clock_ref: FloatArray) -> Rivals:
+    score = part_on_trail(path, z).score
+    return search.rivals(path, score, _whole(z), _whole(z), _whole(z), clock_new, clock_ref)
 
 
 def _chance(n_new: int, n_ref: int, seed: int = 0) -> NDArray[np.float32]:
@@ -60,7 +61,7 @@ def _off_s(path: Path, t_ref_s: FloatArray, clock_ref: FloatArray) -> FloatArray
 def _margin(z: NDArray[np.float32], clock_new: FloatArray, clock_ref: FloatArray) -> float:
     path = best_path(z, clock_new, clock_ref)
     score = part_on_trail(path, z).score
-    return 1 - rival_score(z, path, clock_new, clock_ref) / score if score > 0 else 0.0
+    return 1 - rivals(z, path, clock_new, clock_ref).chance_score / score if score > 0 else 0.0
 
 
 @pytest.mark.parametrize(
@@ -151,10 +152,31 @@ def test_a_stretch_that_looks_like_another_is_harmless() -> None:
     assert _margin(z, _clock(90), _clock(110)) > 0.5
 
 
-def test_a_trail_ridden_twice_in_the_reference_has_a_close_rival() -> None:
-    t_ref_s = 2 + _clock(60)
-    z = np.maximum(_showing(t_ref_s, _clock(200)), _showing(t_ref_s + 33.4, _clock(200)))
-    assert _margin(z, _clock(60), _clock(200)) < 0.1
+_LAP_S = 22.0
+
+
+@pytest.mark.parametrize("n_laps", [1, 2, 4, 6])
+def test_each_lap_of_the_reference_is_a_place_that_a_run_of_one_lap_fits(n_laps: int) -> None:
+    clock_new, clock_ref = _clock(60), _clock(420)
+    begins_s = 2 + _LAP_S * np.arange(n_laps)
+    z = np.maximum.reduce([_showing(begin + clock_new, clock_ref) for begin in begins_s])
+    path = best_path(z, clock_new, clock_ref)
+    found = rivals(z, path, clock_new, clock_ref).elsewhere
+    at_s = sorted(float(clock_ref[way.ref[0]]) for way in (path, *found))
+    np.testing.assert_allclose(at_s, begins_s, rtol=0, atol=2 * _SPACING_S)
+    assert [way.score for way in found] == sorted((way.score for way in found), reverse=True)
+    # That there are others is no reason to think that it is none.
+    assert _margin(z, clock_new, clock_ref) > 0.7
+
+
+def test_a_stretch_that_comes_again_is_no_place_that_the_whole_run_fits() -> None:
+    clock_new, clock_ref = _clock(90), _clock(200)
+    z = _showing(2 + clock_new, clock_ref)
+    z[20:55] = np.maximum(z[20:55], _showing(40 + clock_new[:35], clock_ref))
+    path = best_path(z, clock_new, clock_ref)
+    found = rivals(z, path, clock_new, clock_ref)
+    assert found.elsewhere == ()
+    assert 0.25 * path.score < found.chance_score < 0.5 * path.score
 
 
 def _price(path: Path, z: NDArray[np.float32], clock_new: FloatArray, clock_ref: FloatArray) -> float:
@@ -224,6 +246,9 @@ def test_chance_earns_little_and_has_rivals_as_good(shape: tuple[int, int]) -> N
         z = _chance(*shape, seed=seed)
         assert best_path(z, *clocks).score < 0.25 * true
         assert _margin(z, *clocks) < 0.1
+        path = best_path(z, *clocks)
+        assert path.score > 0
+        assert rivals(z, path, *clocks).chance_score > 0.7 * path.score
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 20), (20, 1), (2, 2), (2, 20)], ids=str)
@@ -234,7 +259,7 @@ def test_the_smallest_matrices_have_a_path(shape: tuple[int, int]) -> None:
     path = best_path(z, *clocks)
     assert (path.new[-1], path.ref[-1]) == (shape[0] - 1, shape[1] // 2)
     assert path.score >= 4.0
-    assert rival_score(z, path, *clocks) >= 0.0
+    assert rivals(z, path, *clocks).chance_score >= 0.0
     part = part_on_trail(path, z)
     assert part.new[-1] == shape[0] - 1
 

@@ -48,6 +48,8 @@ _SHARED_VERIFIED, _SHARED_WHOLE, _SHARED_UNPROVEN = 1.0, 1.0, 2.0
 HARDLY_ANY_VERIFIED = 0.1
 _SYSTEMATIC_S = 0.01
 _LEAST_RISE_S = 1e-6
+# Rounding never takes the first sighting of a stretch out of it.
+_EDGE_S = 1e-6
 # Of the error that follows from all this near verified sightings, so much was found on made rides, so that
 # nine in ten errors stay within what is stated for them (conformal prediction; Vovk et al. 2005).
 _FOUND_OF_STATED = 0.4
@@ -58,8 +60,10 @@ _NEIGHBOURS = 5
 # Further than this from any sighting nothing is seen.
 _UNSEEN_S = 1.0
 _KNOWS_NOTHING_S = 1e3
-# Where the runs part, and where they meet again, is known to about a second only.
+# Where the runs part is known to about a second only, and less well where they meet again: for some metres
+# before, the view ahead is the same already.
 _PARTING_S = 1.0
+_MEETING_S = 2.0
 _PARTING_ERROR_S = 0.6
 # Where the reference stands still its clock runs away; the error of t_ref does so only this far.
 _MAX_PACE = 10.0
@@ -115,24 +119,26 @@ def fit(matching: Matching, params: FitParams) -> Alignment:
 
 @dataclass(frozen=True, eq=False)
 class _Sightings:
-    """All that is known, in order of `u`: `d` with one standard error of t_ref, and of which kind; (K,)."""
+    """All that is known, in order of `u`: `d` with one standard error of t_ref, of which kind it is, and
+    whether the runs meet again there; (K,)."""
 
     u: FloatArray
     d: FloatArray
     se_ref: FloatArray
     kind: NDArray[np.int64]
+    meets: NDArray[np.bool_]
 
 
 def _fit_curve(matching: Matching) -> TimeMap:
     sightings = _sightings(matching)
     u, d, se_ref, kind = sightings.u, sightings.d, sightings.se_ref, sightings.kind
-    se = se_ref
-    smoothed, walk = _robustly_smoothed(u, d, se, _USUAL_WALK)
+    se, meets = se_ref, sightings.meets
+    smoothed, walk = _robustly_smoothed(u, d, se, meets, _USUAL_WALK)
     for _ in range(_RESCALINGS):
         se_ref = se_ref * _claimed_too_little(d - smoothed.d, se, kind)
         # An error of t_ref moves a sighting along u as well: only this much of it leads off the curve.
         se = se_ref * np.clip(1 - smoothed.slope / 2, 2 / (1 + _MAX_PACE), 2)
-        smoothed, walk = _robustly_smoothed(u, d, se, walk)
+        smoothed, walk = _robustly_smoothed(u, d, se, meets, walk)
     found = _found_of_stated(matching, (se_ref / sightings.se_ref)[kind == _VERIFIED])
     variance = _honest(smoothed.variance, u, se, kind, found) + _left_over(u, d - smoothed.d, se, kind) ** 2
     smoothed = replace(smoothed, variance=variance)
@@ -143,17 +149,32 @@ def _fit_curve(matching: Matching) -> TimeMap:
     # An error of d moves the curve askew: at a given t_new only this much of it shows in t_ref.
     se_ref_s = np.sqrt(smoothed.variance) * (1 + pace) / 2
     support = _support(matching, t_new)
-    return TimeMap(t_new, t_ref, np.hypot(se_ref_s, _parting_error(matching, support, t_new)), support)
+    # What lies between the last knot before runs part and the first after they meet, neither run vouches for.
+    inner = [_nearest(t_new, edge) for stretch in support for edge in stretch][1:-1]
+    edges = [support[0][0], *inner, support[-1][1]]
+    support = tuple(zip(edges[::2], edges[1::2], strict=True))
+    return TimeMap(t_new, t_ref, np.hypot(se_ref_s, _parting_error(matching, support, t_new, t_ref)), support)
+
+
+def _nearest(knots: FloatArray, t_s: float) -> float:
+    """The one of `knots` (K,) that is nearest to `t_s`."""
+    return float(knots[np.abs(knots - t_s).argmin()])
 
 
 def _parting_error(
-    matching: Matching, support: tuple[tuple[float, float], ...], t_new: FloatArray
+    matching: Matching, support: tuple[tuple[float, float], ...], t_new: FloatArray, t_ref: FloatArray
 ) -> FloatArray:
-    """What is added to the error at each `t_new` near where the runs part or meet (K,)."""
-    edges = np.array(support).ravel()
-    inside = (edges > _PARTING_S) & (edges < matching.duration_new_s - _PARTING_S)
-    off = np.abs(t_new[:, None] - edges[inside]).min(axis=1, initial=np.inf)
-    return np.where(off < _PARTING_S, _PARTING_ERROR_S, 0.0)
+    """What is added to the error at each `t_new` and `t_ref` near where the runs part or meet (K,)."""
+    begins, ends = np.array(support).T
+    meet_s, part_s = begins[begins > _PARTING_S], ends[ends < matching.duration_new_s - _PARTING_S]
+    is_near = np.zeros(t_new.size, np.bool_)
+    # Who stands still stays as near.
+    for t_s in (t_new, t_ref):
+        for edge_s in np.interp(meet_s, t_new, t_s):
+            is_near |= (t_s > edge_s - _PARTING_S) & (t_s < edge_s + _MEETING_S)
+        for edge_s in np.interp(part_s, t_new, t_s):
+            is_near |= np.abs(t_s - edge_s) < _PARTING_S
+    return np.where(is_near, _PARTING_ERROR_S, 0.0)
 
 
 def _sightings(matching: Matching) -> _Sightings:
@@ -167,14 +188,24 @@ def _sightings(matching: Matching) -> _Sightings:
     kind[: len(pairs)] = np.where(pairs.n_inliers > 0, _VERIFIED, _WHOLE)
     u, d = 0.5 * (t_new + t_ref), t_ref - t_new
     order = np.argsort(u, kind="stable")
-    gaps = zip(u[order][:-1], u[order][1:], strict=True)
-    unseen = np.concatenate([np.zeros(0), *(np.arange(a + _UNSEEN_S, b, _UNSEEN_S) for a, b in gaps)])
+    meets = np.diff(_stretch_of(t_new[order], matching), prepend=0) > 0
+    gaps = zip(u[order][:-1], u[order][1:], meets[1:], strict=True)
+    holes = [np.arange(a + _UNSEEN_S, b, _UNSEEN_S) for a, b, is_parting in gaps if not is_parting]
+    unseen = np.concatenate([np.zeros(0), *holes])
     d = np.concatenate([d, np.interp(unseen, u[order], d[order])])
     u = np.concatenate([u, unseen])
     se_ref = np.concatenate([se_ref, np.full(unseen.size, _KNOWS_NOTHING_S)])
     kind = np.concatenate([kind, np.full(unseen.size, _OTHER)])
     order = np.argsort(u, kind="stable")
-    return _Sightings(u[order], d[order], se_ref[order], kind[order])
+    u, d = u[order], d[order]
+    meets = np.diff(_stretch_of(u - d / 2, matching), prepend=0) > 0
+    return _Sightings(u, d, se_ref[order], kind[order], meets)
+
+
+def _stretch_of(t_new: FloatArray, matching: Matching) -> NDArray[np.int64]:
+    """In which stretch each `t_new` (K,), nearly in order, lies, or after which."""
+    begins = np.array([begin for begin, _ in matching.stretches[1:]])
+    return np.maximum.accumulate(np.searchsorted(begins, t_new + _EDGE_S))
 
 
 def _fit_affine(matching: Matching, params: FitParams, thresh_s: float) -> TimeMap:
@@ -218,13 +249,15 @@ def drift_ppm(time_map: TimeMap) -> float:
     return float((np.polyfit(time_map.t_new, time_map.t_ref, 1)[0] - 1) * 1e6)
 
 
-def _robustly_smoothed(u: FloatArray, d: FloatArray, se: FloatArray, walk: int) -> tuple[_Smoothed, int]:
+def _robustly_smoothed(
+    u: FloatArray, d: FloatArray, se: FloatArray, meets: NDArray[np.bool_], walk: int
+) -> tuple[_Smoothed, int]:
     """The smoothest curve through `d` that the sightings' own likelihood prefers, found uphill from number
     `walk` of `_RESTLESSNESS`; and the number of its own."""
-    tried = {k: _smoothed_as(_RESTLESSNESS[k], u, d, se) for k in _beside(walk)}
+    tried = {k: _smoothed_as(_RESTLESSNESS[k], u, d, se, meets) for k in _beside(walk)}
     best = None
     while best != (best := max(tried, key=lambda k: tried[k][1])):
-        tried |= {k: _smoothed_as(_RESTLESSNESS[k], u, d, se) for k in _beside(best) if k not in tried}
+        tried |= {k: _smoothed_as(_RESTLESSNESS[k], u, d, se, meets) for k in _beside(best) if k not in tried}
     return tried[best][0], best
 
 
@@ -233,15 +266,16 @@ def _beside(walk: int) -> range:
 
 
 def _smoothed_as(
-    restlessness: float, u: FloatArray, d: FloatArray, se: FloatArray
+    restlessness: float, u: FloatArray, d: FloatArray, se: FloatArray, meets: NDArray[np.bool_]
 ) -> tuple[_Smoothed, float]:
-    """The curve through `d` for one degree of restlessness, and its log likelihood."""
+    """The curve through `d` for one degree of restlessness, begun anew wherever the runs meet again; and its
+    log likelihood."""
     # A gross error at either end has no neighbours beyond it and would pull the curve all the way, so the
     # first weights are those of the distance from the sightings around.
     around = median_filter(d, _AROUND, mode="mirror")
     weight = _weight((d - around) / np.maximum(se, _GROSS_S))
     for _ in range(_REWEIGHTINGS):
-        steps = _Steps.of(u, d, se**2 / weight)
+        steps = _Steps.of(u, d, se**2 / weight, meets)
         forward = _filter(steps, restlessness)
         smoothed = _smooth(steps, forward)
         weight = _weight((d - smoothed.d) / se)
@@ -256,15 +290,17 @@ def _weight(residual: FloatArray) -> FloatArray:
 # One by one numpy's numbers are several times slower than Python's own.
 @dataclass(frozen=True)
 class _Steps:
-    """K sightings as plain numbers: the step in `u` to each from the one before, `d`, and its variance."""
+    """K sightings as plain numbers: the step in `u` to each from the one before, `d`, its variance, and
+    whether the walk begins anew."""
 
     step: list[float]
     d: list[float]
     variance: list[float]
+    anew: list[bool]
 
     @classmethod
-    def of(cls, u: FloatArray, d: FloatArray, variance: FloatArray) -> _Steps:
-        return cls(np.diff(u, prepend=u[0]).tolist(), d.tolist(), variance.tolist())
+    def of(cls, u: FloatArray, d: FloatArray, variance: FloatArray, anew: NDArray[np.bool_]) -> _Steps:
+        return cls(np.diff(u, prepend=u[0]).tolist(), d.tolist(), variance.tolist(), anew.tolist())
 
 
 # d, its slope, and their covariance as var d, cov, var slope.
@@ -286,11 +322,14 @@ def _filter(steps: _Steps, restlessness: float) -> _Forward:
     predicted, filtered = [], []
     log_likelihood = 0.0
     x, v, pxx, pxv, pvv = steps.d[0], 0.0, _FIRST_VARIANCE, 0.0, _FIRST_SLOPE_VARIANCE
-    for h, d, variance in zip(steps.step, steps.d, steps.variance, strict=True):
+    for h, d, variance, anew in zip(steps.step, steps.d, steps.variance, steps.anew, strict=True):
         x += h * v
         pxx += h * (2 * pxv + h * (pvv + q * h / 3))
         pxv += h * (pvv + q * h / 2)
         pvv += q * h
+        if anew:
+            pxx += _FIRST_VARIANCE
+            pvv += _FIRST_SLOPE_VARIANCE
         predicted.append((x, v, pxx, pxv, pvv))
         spread = pxx + variance
         surprise = d - x
@@ -357,7 +396,9 @@ def _honest(
 ) -> FloatArray:
     """The smoother's `variance` made what errors were found to be on rides with known truth (K,)."""
     seen = kind != _OTHER
-    shared = np.interp(u, u[seen], _shared_variance(se[seen], kind[seen] == _VERIFIED))
+    # A single poor sighting among good ones does not make the curve poorer there.
+    claimed = _shared_variance(se[seen], kind[seen] == _VERIFIED)
+    shared = np.interp(u, u[seen], median_filter(claimed, _NEIGHBOURS, mode="nearest"))
     verified_u = u[kind == _VERIFIED]
     if not verified_u.size:
         return variance + shared

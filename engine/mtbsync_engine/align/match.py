@@ -14,7 +14,7 @@ from mtbsync_engine.align.gps import GpsPrior, Method, align_tracks, standing
 from mtbsync_engine.align.likeness import Band, Resemblance, likeness_image, resting
 from mtbsync_engine.align.prior import Prior, fuse
 from mtbsync_engine.align.refine import RefineParams, refine
-from mtbsync_engine.align.search import Path, best_path, part_on_trail, rival_score
+from mtbsync_engine.align.search import Path, best_path, part_on_trail, rivals
 from mtbsync_engine.align.turns import TurnPrior, align_turns
 from mtbsync_engine.errors import AlignmentError
 from mtbsync_engine.model import (
@@ -24,6 +24,7 @@ from mtbsync_engine.model import (
     LikenessImage,
     MatchedPairs,
     Matching,
+    OtherPlace,
     Telemetry,
     Testimony,
     Track,
@@ -32,9 +33,12 @@ from mtbsync_engine.model import (
 )
 
 # Raised whenever the same indexes and tracks would be lined up or judged otherwise.
-STAGE_VERSION = 2
-# Below this gap to the best rival, what the camera saw says nothing, and GPS alone has to carry the result.
+STAGE_VERSION = 3
+# Below this gap to chance what the camera saw says nothing, and GPS alone has to carry the result.
 CHANCE_MARGIN = 0.3
+# Key points of a picture that agree at another place of a trail that resembles itself: one in thirty has 12,
+# one in a hundred 15.
+WELL_VERIFIED = 18
 # A prior may cost a step as much as a good look-alike earns, and no more: the camera has the last word.
 _MAX_PRIOR_COST = 3.0
 # A clock that counts only riding lets the path pass a rest at any pace; it is slowed rather than stopped,
@@ -42,11 +46,16 @@ _MAX_PRIOR_COST = 3.0
 _RESTING_CLOCK = 0.25
 # Leaps shorter than this are bridged by the curve like any other missing picture.
 _SHORT_LEAP_S = 2.0
-# What verified neighbours may be off the pace around them, in seconds and in their own errors, before one of
-# the runs must have gone another way.
-_LONGEST_SKIP_S = 0.7
+# What well verified neighbours may be off the pace around them, in seconds and in their own errors, before
+# one of the runs must have gone another way. At a stop hardly more than a picture's time is.
+_LONGEST_SKIP_S = 0.45
 _SKIP_SE = 4.0
+_PACE_CHANGE = 0.3
+# Where nothing was well verified for longer, what is less so has to do.
+_LONGEST_DOUBT_S = 4.0
 _PACE_STEPS = 9
+# Pictures that stay alike for so short a time may show that the camera was blinded, and no rest.
+_NO_REST_S = 2.5
 # How far from a path through some of the pictures that through all of them may lead, in strides.
 _REACH_STRIDES = 4
 # Over which time a receiver, or a gyroscope, errs in one direction.
@@ -111,7 +120,7 @@ def match(
                 n_threads=n_threads,
                 on_picture=on_picture,
             )
-            stretches = _stretches(pairs, new, ref, rests_new, rests_ref)
+            pairs, stretches = _together(pairs, new, ref, rests_new, rests_ref)
     matching = Matching(
         pairs=pairs,
         stretches=stretches,
@@ -120,6 +129,7 @@ def match(
         margin=search.margin,
         gps=use,
         gps_separation_m=float("nan") if gps is None else gps.separation_m,
+        elsewhere=search.elsewhere,
         testimonies=() if use is GpsUse.ALONE else tuple(_testimony(*one, stretches) for one in heard),
     )
     return matching, search.image
@@ -127,11 +137,13 @@ def match(
 
 @dataclass(frozen=True, eq=False)
 class _Found:
-    """The path through what was `seen`, its margin over chance, and the picture of it all."""
+    """The path through what was `seen`, its margin over chance, where else the new run fits, and the picture
+    of it all."""
 
     path: Path
     seen: Band
     margin: float
+    elsewhere: tuple[OtherPlace, ...]
     image: LikenessImage
 
 
@@ -147,14 +159,26 @@ def _search(
     expected, evidence = _with_prior(seen, prior, new.t_s[rows], ref.t_s[columns])
     whole = best_path(expected, clock_new[rows], clock_ref[columns])
     path = part_on_trail(whole, expected, evidence)
-    margin = _margin(path.score, rival_score(expected, seen, whole, clock_new[rows], clock_ref[columns]))
+    against = rivals(whole, path.score, expected, evidence, seen, clock_new[rows], clock_ref[columns])
+    margin = _margin(path.score, against.chance_score)
+    elsewhere = tuple(
+        OtherPlace(
+            float(new.t_s[rows[rival.new[0]]]),
+            float(ref.t_s[columns[rival.ref[0]]]),
+            rival.score / path.score,
+        )
+        for rival in against.elsewhere
+        if margin >= CHANCE_MARGIN
+    )
     if stride > 1:
         seen = resemblance.near(*_around(whole, stride, new.t_s.size))
         expected, evidence = _with_prior(seen, prior, new.t_s, ref.t_s)
         whole = best_path(expected, clock_new, clock_ref)
         path = part_on_trail(whole, expected, evidence)
     # A path that chance explains is kept whole, so that a person sees what was rejected.
-    return _Found(path if margin >= CHANCE_MARGIN and path.new.size else whole, seen, margin, image)
+    return _Found(
+        path if margin >= CHANCE_MARGIN and path.new.size else whole, seen, margin, elsewhere, image
+    )
 
 
 def _usable(gps: GpsPrior | None, turns: TurnPrior | None) -> list[tuple[Witness, Prior]]:
@@ -234,8 +258,8 @@ def _around(path: Path, stride: int, n_new: int) -> tuple[FloatArray, int]:
     return np.maximum(centre, 0.0), _REACH_STRIDES * stride
 
 
-def _margin(score: float, rival: float) -> float:
-    return max(0.0, 1 - rival / score) if score > 0 else 0.0
+def _margin(score: float, chance_score: float) -> float:
+    return max(0.0, 1 - chance_score / score) if score > 0 else 0.0
 
 
 def _gps_use(
@@ -258,13 +282,14 @@ def _pairs_from_gps(prior: GpsPrior, t_new_s: FloatArray) -> MatchedPairs:
     return MatchedPairs(t_new_s[known], t_ref_s[known], se_s[known], np.zeros(n), np.zeros(n, np.int64))
 
 
-def _stretches(
+def _together(
     pairs: MatchedPairs, new: Index, ref: Index, rests_new: NDArray[np.bool_], rests_ref: NDArray[np.bool_]
-) -> tuple[tuple[float, float], ...]:
-    """Intervals of t_new in which the runs stay together, by the sightings `pairs`.
+) -> tuple[MatchedPairs, tuple[tuple[float, float], ...]]:
+    """The sightings of `pairs` at which the runs are together, and the intervals of t_new in which they stay
+    together.
 
     They part where one went where the other did not: for long, or for longer than the pace around explains
-    from one verified sighting to the next. The time that a rider stood still does not count.
+    from one well verified sighting to the next. The time that a rider stood still does not count.
     """
     ridden_new_s, ridden_ref_s = (
         np.interp(t_s, run.t_s, np.concatenate([[0.0], np.cumsum(np.where(rests, 0.0, np.diff(run.t_s)))]))
@@ -272,18 +297,35 @@ def _stretches(
     )
     parts_here = np.maximum(np.diff(ridden_new_s), np.diff(ridden_ref_s)) > _SHORT_LEAP_S
     is_lost = np.zeros(len(pairs), np.bool_)
-    verified = np.flatnonzero(pairs.n_inliers > 0)
-    step_new_s, step_ref_s = np.diff(ridden_new_s[verified]), np.diff(ridden_ref_s[verified])
+    for before, after in _skips(pairs, ridden_new_s, ridden_ref_s):
+        # Who rode further than the reference sees the view ahead come back: that is no way back.
+        beyond = after + int(np.argmax(pairs.t_ref[after:] > pairs.t_ref[before]))
+        parts_here[before:beyond] = True
+        is_lost[before + 1 : beyond] = True
+    parts = np.split(np.arange(len(pairs)), np.flatnonzero(parts_here) + 1)
+    stretches = tuple(
+        (float(pairs.t_new[part[0]]), float(pairs.t_new[part[-1]])) for part in parts if not is_lost[part[0]]
+    )
+    return pairs.at(~is_lost), stretches
+
+
+def _skips(pairs: MatchedPairs, ridden_new_s: FloatArray, ridden_ref_s: FloatArray) -> list[tuple[int, int]]:
+    """Numbers of well verified sightings that follow each other and between which one run skips a part of the
+    trail that the other rides, given how long either had been riding at each (K,)."""
+    verified = np.flatnonzero(pairs.n_inliers >= WELL_VERIFIED)
+    steps = (
+        (np.diff(t_new_s[verified]), np.diff(t_ref_s[verified]))
+        for t_new_s, t_ref_s in ((ridden_new_s, ridden_ref_s), (pairs.t_new, pairs.t_ref))
+    )
+    (step_new_s, step_ref_s), (whole_new_s, whole_ref_s) = steps
     paces = np.divide(step_ref_s, step_new_s, out=np.ones_like(step_ref_s), where=step_new_s > 0)
     pace = median_filter(paces, _PACE_STEPS) if paces.size else paces
+    lost_s = np.abs(step_ref_s - pace * step_new_s)
+    if_no_rest_s = np.abs(whole_ref_s - pace * whole_new_s)
+    lost_s = np.where(whole_new_s <= _NO_REST_S, np.minimum(lost_s, if_no_rest_s), lost_s)
     se_s = pairs.se_s[verified]
     explained_s = np.maximum(_LONGEST_SKIP_S, _SKIP_SE * np.hypot(se_s[1:], se_s[:-1]))
     # Over a longer time the pace itself may have changed.
-    is_skip = (np.abs(step_ref_s - pace * step_new_s) > explained_s) & (step_new_s <= _SHORT_LEAP_S)
-    for k in np.flatnonzero(is_skip):
-        parts_here[verified[k] : verified[k + 1]] = True
-        is_lost[verified[k] + 1 : verified[k + 1]] = True
-    parts = np.split(np.arange(len(pairs)), np.flatnonzero(parts_here) + 1)
-    return tuple(
-        (float(pairs.t_new[part[0]]), float(pairs.t_new[part[-1]])) for part in parts if not is_lost[part[0]]
-    )
+    explained_s = np.maximum(explained_s, _PACE_CHANGE * step_new_s)
+    is_skip = (lost_s > explained_s) & (step_new_s <= _LONGEST_DOUBT_S)
+    return [(int(verified[k]), int(verified[k + 1])) for k in np.flatnonzero(is_skip)]

@@ -56,8 +56,7 @@ class RefineParams:
     `window_s` is how far from the path, in seconds of the reference, pictures are tried; `lowe` the
     ratio a match must beat its runner-up by (Lowe 2004); `min_inliers` how many key points must agree
     on one similarity; `max_reprojection` how far off each may be, as a share of the longer side;
-    `ransac_iters` how
-    many similarities are tried at most.
+    `ransac_iters` how many similarities are tried at most.
     """
 
     window_s: float = 1.0

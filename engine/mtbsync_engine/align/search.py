@@ -33,6 +33,10 @@ _SAME_TRAIL_LIKENESS = 1.9
 _LEAVING_COST = 3.5
 # A rival must keep this far from the best path, in seconds of the reference.
 _RIVAL_DISTANCE_S = 3.0
+# What another place earns where the new run fits it about as well, as a share of the best; and how many such
+# places are looked for.
+_AS_WELL = 0.5
+_MOST_PLACES = 8
 # Of times between pictures, in decimal places of a second: what containers round to.
 _ROUNDING_DIGITS = 4
 # Different times between pictures that are remembered: a camera has a handful, a jittery one no end of them.
@@ -207,26 +211,48 @@ def _is_on_trail(likeness: NDArray[np.float32]) -> NDArray[np.bool_]:
     return is_on
 
 
-def rival_score(
-    expected: Band,
-    seen: Band,
+@dataclass(frozen=True, eq=False)
+class Rivals:
+    """What stands against the best path: `elsewhere`, the paths far from it along which both runs show the
+    same trail about as well, the best first; and `chance_score`, what a path earns that shows nothing."""
+
+    elsewhere: tuple[Path, ...]
+    chance_score: float
+
+
+def rivals(
     path: Path,
+    score: float,
+    expected: Band,
+    evidence: Band,
+    seen: Band,
     t_new_s: FloatArray,
     t_ref_s: FloatArray,
-) -> float:
-    """What the best path earns that cannot be the truth if `path` is.
+) -> Rivals:
+    """What else there is, if `path` is the best through `expected` and its part on the trail earns `score`.
 
-    Two rivals are tried. One is the best path through `expected`, the whole matrix that `path` was found
-    in, that keeps clear of `path`: it earns much where the trail resembles itself. The other plays the new
-    run backwards through `seen`, the bare likeness: no ride goes that way, so it earns what chance does in
-    pictures like these (the decoys of Elias and Gygi 2007).
+    One after the other, the best paths that keep clear of those before are looked at. Where both runs show
+    the same trail along one, by `evidence`, it is a place that the new run fits too: another lap. The first
+    along which they do not, or for little of it, is chance. So is the best path of the new run played
+    backwards through `seen`, the bare likeness: no ride goes that way (the decoys of Elias and Gygi 2007).
     """
-    elsewhere = expected.z.copy()
-    for j, i in zip(path.new, path.ref, strict=True):
-        elsewhere[j, np.abs(t_ref_s - t_ref_s[i]) < _RIVAL_DISTANCE_S] = -_MAX_LIKENESS
     backwards_t_new_s = t_new_s[-1] - t_new_s[::-1]
-    return max(
-        0.0,
-        best_path(replace(expected, z=elsewhere), t_new_s, t_ref_s).score,
-        best_path(replace(seen, z=seen.z[::-1]), backwards_t_new_s, t_ref_s).score,
-    )
+    chance_score = best_path(replace(seen, z=seen.z[::-1]), backwards_t_new_s, t_ref_s).score
+    elsewhere: list[Path] = []
+    while len(elsewhere) < _MOST_PLACES:
+        expected, evidence = (_clear_of(path, band, t_ref_s) for band in (expected, evidence))
+        path = best_path(expected, t_new_s, t_ref_s)
+        part = part_on_trail(path, expected, evidence)
+        if part.score <= _AS_WELL * score:
+            chance_score = max(chance_score, path.score)
+            break
+        elsewhere.append(part)
+    return Rivals(tuple(elsewhere), max(chance_score, 0.0))
+
+
+def _clear_of(path: Path, whole: Band, t_ref_s: FloatArray) -> Band:
+    """A whole matrix in which nothing within reach of `path` is alike."""
+    z = whole.z.copy()
+    for j, i in zip(path.new, path.ref, strict=True):
+        z[j, np.abs(t_ref_s - t_ref_s[i]) < _RIVAL_DISTANCE_S] = -_MAX_LIKENESS
+    return replace(whole, z=z)

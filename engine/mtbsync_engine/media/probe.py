@@ -44,6 +44,7 @@ class _Facts:
     duration_s: float
     start_timecode: Timecode | None
     created_utc: datetime | None
+    has_audio: bool
 
     def continues(self, other: _Facts) -> bool:
         return (self.rate, self.width, self.height) == (other.rate, other.width, other.height)
@@ -80,6 +81,7 @@ def probe(path: Path, *, use_proxy: bool = True) -> Recording:
         start_timecode=first.start_timecode,
         created_utc=first.created_utc,
         fingerprint=fingerprint(facts.path for facts in files),
+        has_audio=first.has_audio,
     )
 
 
@@ -142,6 +144,7 @@ def _inspect(path: Path) -> _Facts:
             duration_s=_duration_s(video),
             start_timecode=_start_timecode(video, rate),
             created_utc=_created_utc(video),
+            has_audio=bool(video.container.streams.audio),
         )
 
 

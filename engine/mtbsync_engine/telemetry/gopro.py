@@ -29,6 +29,8 @@ _STRETCH = 1.5
 # GPS9 counts days from 2000-01-01.
 _GPS_EPOCH_POSIX_S = 946_684_800.0
 _DAY_S = 86_400.0
+# No camera that wrote this was there before, and none will be after.
+_FIRST_POSIX_S, _LAST_POSIX_S = _GPS_EPOCH_POSIX_S, _GPS_EPOCH_POSIX_S + 100 * 365.25 * _DAY_S
 _LOCK_2D = 2
 # GPS5 gives the dilution of precision in hundredths.
 _DOP_UNIT = 100.0
@@ -100,7 +102,9 @@ def _fixes(payloads: list[_Payload]) -> tuple[Fixes, FloatArray]:
     # Cameras that say nothing of their lock are believed.
     has_lock = ~(lock < _LOCK_2D)
     accuracy_m = np.where(has_lock, accuracy_from_dop(dop), np.inf)
-    later = increasing(t_s)
+    # A nan is neither too early nor too late: the date of most of GPS5's fixes is not known.
+    is_dated = ~((utc_s < _FIRST_POSIX_S) | (utc_s > _LAST_POSIX_S))
+    later = increasing(t_s) & is_dated
     fixes = Fixes(t_s, values[:, 0], values[:, 1], values[:, 2], accuracy_m, values[:, 3]).at(later)
     utc_at_zero_s = (utc_s - t_s)[has_lock & later]
     return fixes, utc_at_zero_s[np.isfinite(utc_at_zero_s)]
