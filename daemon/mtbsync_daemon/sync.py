@@ -62,6 +62,8 @@ from mtbsync_engine.model import (
 from mtbsync_engine.pipeline import fit_and_judge, kept_index
 from mtbsync_engine.telemetry.read import STAGE_VERSION as TELEMETRY_VERSION
 from mtbsync_engine.telemetry.read import read_telemetry, read_track
+from mtbsync_engine.timing import Timecode
+from mtbsync_integrations.build import Footage
 from mtbsync_integrations.formats import marker_csv
 
 # Where a track came from that came with the video.
@@ -221,6 +223,18 @@ def request_key(request: SyncRequest, new: Recording, reference: Recording) -> s
     return hashlib.blake2b(json.dumps(everything).encode(), digest_size=16).hexdigest()
 
 
+def footage_of(recording: Recording) -> Footage:
+    """The recording as an editor sees it."""
+    return Footage.of_files(
+        [(chapter.path, chapter.offset_s) for chapter in recording.chapters],
+        recording.duration_s,
+        recording.start_timecode or Timecode(0, recording.rate),
+        width=recording.width,
+        height=recording.height,
+        has_audio=recording.has_audio,
+    )
+
+
 def _telemetry(recording: Recording, track_file: Path | None, offset_s: float) -> Telemetry:
     """What the camera noted, with the track of `track_file` for its own where one was given."""
     noted = read_telemetry(recording)
@@ -281,10 +295,14 @@ def _run_document(recording: Recording, noted: Telemetry, track_file: Path | Non
     timecode, track = recording.start_timecode, noted.track
     return {
         "files": [str(chapter.path.absolute()) for chapter in recording.chapters],
+        "starts_s": [chapter.offset_s for chapter in recording.chapters],
         "fingerprint": recording.fingerprint,
         "rate": str(recording.rate.fps),
         "duration_s": recording.duration_s,
         "start_timecode": timecode and str(timecode),
+        "width": recording.width,
+        "height": recording.height,
+        "has_audio": recording.has_audio,
         "uses_proxy": recording.uses_proxy,
         "track_from": None if track is None else str(track_file.absolute()) if track_file else CAMERA,
         "track_starts_s": None if track is None else float(track.t_s[0]),

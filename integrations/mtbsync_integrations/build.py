@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from itertools import pairwise
+from pathlib import Path
 
-from mtbsync_engine.model import Marker, Recording, TransferredMarker
+from mtbsync_engine.model import Marker, TransferredMarker
 from mtbsync_engine.timing import Rate, Timecode, frame_start_s, nearest_frame
 from mtbsync_integrations.media_urls import url_of
 from mtbsync_integrations.timeline import Clip, Medium, Timeline, TimelineMarker, Track
+
+# Far finer than any frame, and every format can write it.
+_MICRO = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -22,26 +28,38 @@ class Footage:
     duration_s: float
 
     @classmethod
-    def of(cls, recording: Recording, *, has_audio: bool, reel: str = "") -> Footage:
-        """The files of a recording. Chapters go on counting timecode where the one before ends."""
-        first = recording.start_timecode or Timecode(0, recording.rate)
+    def of_files(
+        cls,
+        files: Sequence[tuple[Path, float]],
+        duration_s: float,
+        start: Timecode,
+        *,
+        width: int = 0,
+        height: int = 0,
+        has_audio: bool = False,
+        reel: str = "",
+    ) -> Footage:
+        """A recording's files, each with the second at which it begins. `start` is the timecode of the first
+        picture, at the footage's own rate; chapters go on counting where the one before ends."""
+        rate = start.rate
+        ends = [t_s for _, t_s in files[1:]] + [duration_s]
         chapters = tuple(
             (
                 Medium(
-                    name=chapter.path.name,
-                    url=url_of(chapter.path.absolute()),
-                    start=first + nearest_frame(chapter.offset_s, recording.rate),
-                    n_frames=nearest_frame(chapter.duration_s, recording.rate),
-                    width=recording.width,
-                    height=recording.height,
+                    name=path.name,
+                    url=url_of(path.absolute()),
+                    start=start + nearest_frame(t_s, rate),
+                    n_frames=nearest_frame(end_s - t_s, rate),
+                    width=width,
+                    height=height,
                     has_audio=has_audio,
                     reel=reel,
                 ),
-                chapter.offset_s,
+                t_s,
             )
-            for chapter in recording.chapters
+            for (path, t_s), end_s in zip(files, ends, strict=True)
         )
-        return cls(recording.path.name, chapters, recording.duration_s)
+        return cls(files[0][0].name, chapters, duration_s)
 
     @classmethod
     def of_markers(cls, name: str, markers: Sequence[TransferredMarker], rate: Rate, reel: str) -> Footage:
@@ -60,7 +78,7 @@ def run_timeline(footage: Footage, markers: Sequence[TransferredMarker], start: 
     """
     placed, unplaced = _place(markers, start.rate, footage.duration_s)
     width, height = footage.chapters[0][0].width, footage.chapters[0][0].height
-    track = Track("Video 1", _clips(footage, start.rate))
+    track = Track("Video 1", clips_of(footage, start.rate))
     return Timeline(footage.name, start, (track,), placed, unplaced, width, height)
 
 
@@ -86,13 +104,30 @@ def transferred_timeline(name: str, markers: Sequence[TransferredMarker], start:
     return Timeline(name, start, markers=placed, unplaced=unplaced)
 
 
-def _clips(footage: Footage, rate: Rate) -> tuple[Clip, ...]:
+def clips_of(footage: Footage, rate: Rate) -> tuple[Clip, ...]:
+    """The footage at its own pace, a clip a file, from its first picture to its last; the clips abut."""
     edges = [nearest_frame(t_s, rate) for _, t_s in footage.chapters]
     edges.append(max(edges[-1] + 1, nearest_frame(footage.duration_s, rate)))
     return tuple(
         Clip(medium.name, end - first, medium)
         for (medium, _), (first, end) in zip(footage.chapters, pairwise(edges), strict=True)
     )
+
+
+def cuts(footage: Footage, begins_s: float, n_frames: int, speed: Fraction, rate: Rate) -> tuple[Clip, ...]:
+    """`n_frames` of the timeline at `rate` that show the footage from `begins_s` on at `speed`: one clip,
+    or several that abut where the footage goes on in another file."""
+    step_s = float(speed / rate.fps)
+    starts = [t_s for _, t_s in footage.chapters]
+    crossed = (round((t_s - begins_s) / step_s) for t_s in starts[1:]) if step_s else ()
+    edges = [0, *sorted({frame for frame in crossed if 0 < frame < n_frames}), n_frames]
+    made = []
+    for first, end in pairwise(edges):
+        k = max(0, bisect_right(starts, begins_s + (first + end) / 2 * step_s) - 1)
+        source_in_s = Fraction(round(max(0.0, begins_s + first * step_s - starts[k]) * _MICRO), _MICRO)
+        medium = footage.chapters[k][0]
+        made.append(Clip(medium.name, end - first, medium, source_in_s, speed))
+    return tuple(made)
 
 
 def _place(

@@ -447,7 +447,7 @@ def test_a_truth_that_cannot_be_used(
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (("--preset", "fcpxml"), "There is no format called 'fcpxml'; mtbsync writes csv, edl, resolve-edl."),
+        (("--preset", "drt"), "There is no format called 'drt'; mtbsync knows avid, csv, edl,"),
         (("--preset", "edl", "--fps", "fast"), "'fast' is not a frame rate; write 25, 29.97 or 30000/1001."),
         (("--preset", "edl", "--fps", "0"), "A frame rate lies above 0"),
         (("--preset", "edl", "--fps", "1/0"), "'1/0' is not a frame rate"),
@@ -677,6 +677,8 @@ class _Running:
 
     def __init__(self, *arguments: object, cwd: Path) -> None:
         self._terminal, behind = pty.openpty()
+        # Whoever runs tests in the background has Ctrl-C ignored, and children inherit that.
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
         self.process = subprocess.Popen(
             [PROGRAM, *map(str, arguments)],
             cwd=cwd,
@@ -685,6 +687,7 @@ class _Running:
             encoding="utf-8",
             start_new_session=True,
         )
+        signal.signal(signal.SIGINT, before)
         os.close(behind)
         self.err = ""
 

@@ -751,7 +751,7 @@ def test_help_names_every_option_and_what_it_is_for(name: str) -> None:
         ),
         (
             ("transfer", "--ref-markers", "m.csv", "--out", "n.csv"),
-            "Missing option '--warp' / '--timewarp-json'. See `mtbsync transfer --help`.",
+            "--ref-markers needs --warp; `mtbsync sync` does both at once. See `mtbsync transfer --help`.",
         ),
     ],
 )

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from itertools import accumulate
 from pathlib import Path
 
 import pytest
 
-from mtbsync_engine.model import Chapter, Marker, Recording, TransferredMarker
+from mtbsync_engine.model import Marker, TransferredMarker
 from mtbsync_engine.timing import Rate, Timecode
 from mtbsync_integrations.build import Footage, run_timeline
 from mtbsync_integrations.media_urls import path_of, url_of
@@ -16,13 +17,11 @@ NTSC_60 = Rate(Fraction(60000, 1001))
 HOUR = Timecode.parse("01:00:00:00", PAL)
 
 
-def recording(*lengths_s: float, rate: Rate = NTSC_60, start: Timecode | None = None) -> Recording:
-    chapters, offset_s = [], 0.0
-    for number, length_s in enumerate(lengths_s, start=1):
-        path = Path(f"/media/GX0{number}0034.MP4")
-        chapters.append(Chapter(path, path, offset_s, length_s, 1000))
-        offset_s += length_s
-    return Recording(tuple(chapters), rate, 1920, 1080, start, None, "f")
+def footage(*lengths_s: float, start: Timecode | None = None) -> Footage:
+    edges = [0.0, *accumulate(lengths_s)]
+    files = [(Path(f"/media/GX0{k}0034.MP4"), t_s) for k, t_s in enumerate(edges[:-1], start=1)]
+    start = start or Timecode(0, NTSC_60)
+    return Footage.of_files(files, edges[-1], start, width=1920, height=1080, has_audio=True)
 
 
 def transferred(name: str, t_new: float | None, duration_s: float = 0.0) -> TransferredMarker:
@@ -31,7 +30,7 @@ def transferred(name: str, t_new: float | None, duration_s: float = 0.0) -> Tran
 
 
 def of(markers: list[TransferredMarker], duration_s: float = 10.0) -> Timeline:
-    return run_timeline(Footage.of(recording(duration_s), has_audio=True), markers, HOUR)
+    return run_timeline(footage(duration_s), markers, HOUR)
 
 
 def test_a_marker_stands_on_the_frame_nearest_to_its_time_with_all_that_is_known_of_it() -> None:
@@ -67,8 +66,7 @@ def test_the_last_moment_of_the_run_belongs_to_its_last_frame() -> None:
 
 def test_chapters_abut_exactly_and_count_on() -> None:
     start = Timecode.parse("10:11:12;13", NTSC_60)
-    footage = Footage.of(recording(531.531, 531.531, 12.345, start=start), has_audio=True)
-    timeline = run_timeline(footage, [], HOUR)
+    timeline = run_timeline(footage(531.531, 531.531, 12.345, start=start), [], HOUR)
     clips = timeline.tracks[0].clips()
     assert [first for first, _ in clips] == [0, 13288, 26577]
     assert timeline.n_frames == 26885  # 1075.407 s

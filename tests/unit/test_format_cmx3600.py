@@ -148,6 +148,17 @@ def test_the_cuts_of_a_real_edit_list_are_read(name: str, start: str, names: lis
 
 
 @pytest.mark.skipif(not SAMPLES.exists(), reason="the sample exports are not here")
+def test_the_place_of_footage_in_a_real_edit_list_is_read() -> None:
+    ((_, first), _) = cmx3600.read(SAMPLES / "avid_example.edl", FILM).timeline.tracks[0].clips()
+    assert first.medium is not None
+    assert first.medium.name == "ZZ100_501.take_1.0001.exr"
+    assert first.medium.url == "file:///S:/path/to/ZZ100_501.take_1.0001.exr"
+    ((_, first), *_) = cmx3600.read(SAMPLES / "screening_example.edl", FILM).timeline.tracks[0].clips()
+    assert first.medium is not None
+    assert (first.name, first.medium.name) == ("ZZ100_501 (LAY3)", "ZZ100_501.LAY3.01")
+
+
+@pytest.mark.skipif(not SAMPLES.exists(), reason="the sample exports are not here")
 def test_changed_speeds_and_holes_of_a_real_edit_list_are_read() -> None:
     timeline = cmx3600.read(SAMPLES / "speed_effects_small.edl", FILM).timeline
     items = timeline.tracks[0].items
@@ -178,10 +189,12 @@ def test_markers_stand_below_the_cut_that_they_lie_in() -> None:
     assert [line.split()[-1] for line in lines if line.startswith(("*", "0"))] == [
         "01:00:02:00",
         "one",
+        "a.mp4",
         "a",
         "b",
         "01:00:04:00",
         "two",
+        "a.mp4",
         "c",
     ]
 

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from mtbsync_daemon.cli import options as o
+from mtbsync_daemon.cli.carry import reference_markers, report_markers
 from mtbsync_daemon.cli.command import EXIT_FAILED, EXIT_REJECTED, UsageError, ends_well
 from mtbsync_daemon.cli.console import Console
-from mtbsync_daemon.cli.deliver import report_markers
 
 if TYPE_CHECKING:
     from mtbsync_daemon.sync import SyncRequest, SyncResult
@@ -224,7 +224,7 @@ def sync(
         ref_gpx_offset_s=ref_gpx_offset,
         new_gpx_offset_s=new_gpx_offset,
         gps_method=gps_method,
-        markers=_markers(markers, markers_fps, markers_start_tc, reference),
+        markers=_markers(console, markers, markers_fps, markers_start_tc, reference),
         marker_file=markers,
         index_params=_index_params(fps, matcher, networks, n_features, no_clahe, fast),
         weights=networks,
@@ -329,7 +329,7 @@ def batch(
         out=out,
         ref_gpx=ref_gpx,
         ref_gpx_offset_s=ref_gpx_offset,
-        markers=_markers(markers, markers_fps, markers_start_tc, reference),
+        markers=_markers(console, markers, markers_fps, markers_start_tc, reference),
         marker_file=markers,
         index_params=_index_params(fps, matcher, networks, n_features, no_clahe, fast),
         weights=networks,
@@ -436,15 +436,18 @@ def _report_verdict(console: Console, verdict: Verdict) -> int:
     return EXIT_REJECTED if rejected else 0
 
 
-def _markers(path: Path | None, fps: str | None, start_tc: str | None, reference: Path) -> tuple[Marker, ...]:
+def _markers(
+    console: Console, path: Path | None, fps: str | None, start_tc: str | None, reference: Path
+) -> tuple[Marker, ...]:
     if path is None:
         return ()
+    from mtbsync_daemon.sync import footage_of
     from mtbsync_engine.media import probe
-    from mtbsync_engine.timing import Rate, Timecode
-    from mtbsync_integrations.formats.marker_csv import read_markers
+    from mtbsync_engine.timing import Rate
 
-    rate = probe(reference).rate if fps is None else Rate.parse(fps)
-    return read_markers(path, rate=rate, start=None if start_tc is None else Timecode.parse(start_tc, rate))
+    recording = probe(reference)
+    rate = recording.rate if fps is None else Rate.parse(fps)
+    return reference_markers(console, path, rate, start_tc, footage_of(recording))
 
 
 def _networks(console: Console, matcher: str | None, folder: Path | None, no_gpu: bool) -> Weights | None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import typer
 
-from mtbsync_daemon.cli import align, deliver, measure, telemetry
+from mtbsync_daemon.cli import align, carry, deliver, measure, resolve, telemetry
+from mtbsync_integrations.formats import describe, format_names
 
 app = typer.Typer(
     name="mtbsync",
@@ -20,13 +21,16 @@ app.command("batch")(align.batch)
 app.command("index")(align.index)
 app.command("telemetry")(telemetry.telemetry)
 app.command("warp")(align.warp)
-app.command("transfer")(deliver.transfer)
-app.command("transfer-markers", help="The same as transfer.")(deliver.transfer)
-export = typer.Typer(help="Write the markers as an EDL or a CSV.")
-export.command("edl")(deliver.export_edl)
-export.command("csv")(deliver.export_csv)
+app.command("transfer")(carry.transfer)
+app.command("transfer-markers", help="The same as transfer.")(carry.transfer)
+export = typer.Typer(help="Write the markers for an editor, one command a format.")
+for name in format_names():
+    export.command(name, help=f"Write {describe(name)}.")(deliver.exporter(name))
 app.add_typer(export, name="export")
 app.command("export-markers")(deliver.export_markers)
+app.command("timeline")(deliver.timeline)
+app.command("convert")(deliver.convert)
+app.add_typer(resolve.app, name="resolve")
 app.command("plot")(measure.plot)
 app.command("viewer")(measure.viewer)
 app.command("evaluate")(measure.evaluate)

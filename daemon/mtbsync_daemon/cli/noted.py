@@ -3,27 +3,47 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mtbsync_engine.errors import ArtifactError, TimecodeError
-from mtbsync_engine.timing import Rate, Timecode, nearest_frame
+from mtbsync_engine.timing import Rate, Timecode
 
 if TYPE_CHECKING:
-    from mtbsync_engine.model import TransferredMarker
     from mtbsync_integrations.build import Footage
 
 
 @dataclass(frozen=True)
 class NotedRun:
-    """One of the two: the first of its files, its rate, its length and its own timecode at its start."""
+    """One of the two: its files and the seconds at which they begin, and what they are like."""
 
-    path: Path
+    files: tuple[tuple[Path, float], ...]
     rate: Rate
     duration_s: float
     start_timecode: Timecode | None
+    width: int
+    height: int
+    has_audio: bool
+
+    @property
+    def path(self) -> Path:
+        """The first of its files, by which people know it."""
+        return self.files[0][0]
+
+    def footage(self, reel: str = "") -> Footage:
+        """The run as an editor sees it."""
+        from mtbsync_integrations.build import Footage
+
+        return Footage.of_files(
+            self.files,
+            self.duration_s,
+            self.start_timecode or Timecode(0, self.rate),
+            width=self.width,
+            height=self.height,
+            has_audio=self.has_audio,
+            reel=reel,
+        )
 
 
 def noted_run(timewarp_json: Path, which: str) -> NotedRun | None:
@@ -37,11 +57,15 @@ def noted_run(timewarp_json: Path, which: str) -> NotedRun | None:
         if run is None:
             return None
         rate, start = Rate.parse(run["rate"]), run["start_timecode"]
+        paths = [Path(path) for path in run["files"]]
         return NotedRun(
-            path=Path(run["files"][0]),
+            files=tuple(zip(paths, (float(t_s) for t_s in run["starts_s"]), strict=True)),
             rate=rate,
             duration_s=float(run["duration_s"]),
             start_timecode=None if start is None else Timecode.parse(start, rate),
+            width=int(run["width"]),
+            height=int(run["height"]),
+            has_audio=bool(run["has_audio"]),
         )
     except FileNotFoundError:
         return None
@@ -49,26 +73,6 @@ def noted_run(timewarp_json: Path, which: str) -> NotedRun | None:
         raise ArtifactError(
             f"{timewarp_json} is damaged; run `mtbsync sync` again, or move the markers elsewhere."
         ) from error
-
-
-def footage_of(
-    run: NotedRun | None, name: str, markers: Sequence[TransferredMarker], rate: Rate, reel: str
-) -> Footage:
-    """The new run as an editor sees it; what its markers tell, where `run` was not noted."""
-    from mtbsync_integrations.build import Footage
-    from mtbsync_integrations.media_urls import url_of
-    from mtbsync_integrations.timeline import Medium
-
-    if run is None:
-        return Footage.of_markers(name, markers, rate, reel)
-    medium = Medium(
-        name=run.path.name,
-        url=url_of(run.path.absolute()),
-        start=run.start_timecode or Timecode(0, run.rate),
-        n_frames=nearest_frame(run.duration_s, run.rate),
-        reel=reel,
-    )
-    return Footage(medium.name, ((medium, 0.0),), run.duration_s)
 
 
 def run_names(timewarp_json: Path) -> tuple[str, str]:

@@ -61,4 +61,20 @@ MarkersStartTc = Annotated[
         show_default="00:00:00:00",
     ),
 ]
+ListFps = Annotated[
+    str | None,
+    typer.Option("--fps", help="Frame rate of IN, where its format does not tell it: 25, 29.97 …"),
+]
+ListStartTc = Annotated[
+    str | None,
+    typer.Option(
+        "--start-tc",
+        help="Timecode at which the timeline of IN starts, where its format does not tell it.",
+        show_default="as its editor usually does",
+    ),
+]
+FormatVersion = Annotated[
+    str | None,
+    typer.Option("--format-version", help="Version of the format: FCPXML 1.8 to 1.13.", show_default="1.10"),
+]
 OutFile = Annotated[Path, typer.Option("--out", "-o", help="File to write.")]

@@ -25,10 +25,22 @@ if TYPE_CHECKING:
     from mtbsync_integrations.formats.carries import Carries
     from mtbsync_integrations.timeline import Reading, Timeline
 
-_MODULES = {
-    "csv": "marker_csv",
-    "edl": "cmx3600",
-    "resolve-edl": "resolve_edl",
+# The module that speaks it, and what people call it.
+_FORMATS = {
+    "avid": ("avid", "Avid markers, as text"),
+    "csv": ("marker_csv", "markers as CSV, with all that mtbsync knows of them"),
+    "edl": ("cmx3600", "CMX3600 edit list, markers as locators"),
+    "fcpxml": ("fcpxml", "Final Cut Pro"),
+    "kdenlive": ("kdenlive", "Kdenlive project, markers as guides"),
+    "mlt": ("mlt", "plain MLT, for melt"),
+    "otio": ("otio_json", "OpenTimelineIO, which loses nothing"),
+    "premiere": ("premiere", "Premiere Pro and others, Final Cut Pro 7 XML"),
+    "premiere-csv": ("premiere_csv", "table of Premiere's Markers panel"),
+    "resolve-csv": ("resolve_csv", "table of DaVinci Resolve's Edit Index"),
+    "resolve-edl": ("resolve_edl", "DaVinci Resolve's timeline markers, as EDL"),
+    "resolve-otio": ("resolve_otio", "OpenTimelineIO in the shape that Resolve accepts"),
+    "shotcut": ("shotcut", "Shotcut project"),
+    "youtube": ("youtube", "chapters for a YouTube description"),
 }
 
 
@@ -59,9 +71,24 @@ class Format(Protocol):
         """What the file says. Raises MarkerError when it cannot be understood."""
 
 
+class VersionedFormat(Protocol):
+    """A format that changed over time: the versions that can be written, the usual one used where none is
+    asked for."""
+
+    VERSIONS: tuple[str, ...]
+
+    def encode(self, timeline: Timeline, version: str) -> Export:
+        """As a format's, in one of its versions."""
+
+
 def format_names() -> tuple[str, ...]:
     """The names that `get_format` knows, in alphabetical order."""
-    return tuple(sorted(_MODULES))
+    return tuple(sorted(_FORMATS))
+
+
+def describe(name: str) -> str:
+    """What a person calls the format that `format_names` calls `name`."""
+    return _FORMATS[name][1]
 
 
 def get_format(name: str) -> Format:
@@ -70,20 +97,28 @@ def get_format(name: str) -> Format:
     Raises:
         ExportError: there is none of that name.
     """
-    if name not in _MODULES:
+    if name not in _FORMATS:
         raise ExportError(f"There is no format called '{name}'; mtbsync knows {', '.join(format_names())}.")
-    return cast(Format, import_module(f"{__name__}.{_MODULES[name]}"))
+    return cast(Format, import_module(f"{__name__}.{_FORMATS[name][0]}"))
 
 
-def export(name: str, timeline: Timeline) -> Export:
-    """The timeline in the format called `name`, with everything that is lost on the way.
+def export(name: str, timeline: Timeline, version: str | None = None) -> Export:
+    """The timeline in the format called `name`, with everything that is lost on the way. `version` is one of
+    those that the format's `VERSIONS` lists, where it has any.
 
     Raises:
-        ExportError: there is no such format.
+        ExportError: there is no such format or version, or the timeline cannot be expressed in it.
     """
     from mtbsync_integrations.formats.carries import fitted  # noqa: PLC0415 - loads when used
 
     target = get_format(name)
     fit, losses = fitted(timeline, target.CARRIES)
-    written = target.encode(fit)
+    if version is None:
+        written = target.encode(fit)
+    else:
+        versions: tuple[str, ...] = getattr(target, "VERSIONS", ())
+        if version not in versions:
+            known = f"these versions: {', '.join(versions)}" if versions else "one version only"
+            raise ExportError(f"mtbsync writes {known} of {name}, not '{version}'.")
+        written = cast(VersionedFormat, target).encode(fit, version)
     return replace(written, losses=losses + written.losses)

@@ -6,6 +6,7 @@ sentences. So reading back what was written gives exactly the fitted timeline.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -14,6 +15,7 @@ from mtbsync_engine.timing import Rate, Timecode, frame_start_s, nearest_frame
 from mtbsync_integrations.formats.collisions import one_a_frame
 from mtbsync_integrations.formats.colours import RGB, to_palette
 from mtbsync_integrations.formats.losses import listed, quoted, review_hint
+from mtbsync_integrations.formats.media_frames import snapped
 from mtbsync_integrations.formats.sources import stable_ids
 from mtbsync_integrations.timeline import Clip, Gap, MarkerKind, Medium, Timeline, TimelineMarker, Track
 
@@ -43,12 +45,15 @@ class Carries:
     without a colour gets `default_colour`. `name` and `comment` give a text as the format can hold it
     (None: it has no comments). `lengths` of more than a frame, `kinds`, `ids`; `sync` is what mtbsync knows
     of a marker it carried over, with `sync_of_all` only where it knows it of every one. `clip_markers`
-    stand on clips, else they move to the timeline.
+    stand on clips, else they move to the timeline; with `media_frames` each on a frame of its clip's medium,
+    as far as that is. With `whole_seconds` a marker moves back to the second it
+    is in. `opening` names a marker that is added where none stands on the first frame.
 
     Clips. `n_tracks` is how many tracks there may be: 0 for a list of markers without clips, None for any
     number. `medium` names what is kept of media: name, url, start, rate, n_frames, size, has_audio, reel.
     `any_cut` allows a clip to begin between two frames of its medium. With `timecode_only` a medium is
-    known by its reel and timecode alone, as on a tape. `start` is the timeline's start timecode.
+    known by its reel and timecode alone, as on a tape. `start` is the timeline's start timecode,
+    `drop_frame` whether it is said to count drop-frame.
     """
 
     palette: Mapping[str, RGB] | None = None
@@ -59,11 +64,14 @@ class Carries:
     kinds: frozenset[MarkerKind] = frozenset({MarkerKind.STANDARD})
     one_a_frame: bool = False
     whole_seconds: bool = False
+    opening: str = ""
     ids: bool = False
     sync: bool = False
     sync_of_all: bool = False
     clip_markers: bool = False
+    media_frames: bool = False
     start: bool = True
+    drop_frame: bool = True
     default_size: tuple[int, int] | None = None
     n_tracks: int | None = 0
     track_names: bool = False
@@ -88,18 +96,24 @@ def fitted(timeline: Timeline, carries: Carries) -> tuple[Timeline, tuple[str, .
         ]
         _say(losses, "Not placed", unplaced)
         timeline = replace(timeline, unplaced=())
-    if not carries.clip_markers:
-        timeline = _with_clip_markers_on_timeline(timeline)
+    timeline = _with_clip_markers_on_timeline(timeline, carries)
     timeline = _fit_tracks(timeline, carries, losses)
     timeline = _fit_markers(timeline, carries, losses)
+    if carries.opening and not any(m.frame == 0 for m in timeline.markers):
+        losses.append(f"Added, as the format needs a marker on the first frame: '{carries.opening}'.")
+        timeline = replace(timeline, markers=(TimelineMarker(0, name=carries.opening), *timeline.markers))
     if carries.one_a_frame:
         markers, moves = one_a_frame(timeline.markers, n_frames, timeline.rate)
         timeline = replace(timeline, markers=markers)
         losses += moves
     timeline = with_stable_ids(timeline, anew=not carries.ids)
-    if not carries.start and timeline.start.frame:
-        losses.append(f"The start timecode {timeline.start} is left out; the format counts from zero.")
+    if not carries.start:
+        if timeline.start.frame:
+            losses.append(f"The start timecode {timeline.start} is left out; the format counts from zero.")
         timeline = replace(timeline, start=Timecode(0, timeline.rate))
+    if not carries.drop_frame and timeline.start.drop_frame:
+        losses.append("That the timeline counts drop-frame is left out; set it in the editor.")
+        timeline = replace(timeline, start=Timecode(timeline.start.frame, timeline.rate))
     width, height = (timeline.width, timeline.height) if carries.default_size else (0, 0)
     if not (width and height):
         width, height = carries.default_size or (0, 0)
@@ -201,22 +215,34 @@ def _fit_marker(
 
 
 def _whole_second(frame: int, rate: Rate) -> int:
-    return nearest_frame(int(frame / rate.fps), rate)
+    # The last second whose own frame does not come after `frame`: that frame stands still.
+    second = math.ceil((frame + Fraction(1, 2)) / rate.fps) - 1
+    return nearest_frame(second, rate)
 
 
 def _title(marker: TimelineMarker) -> str:
     return quoted(marker.name, marker.marker_id)
 
 
-def _with_clip_markers_on_timeline(timeline: Timeline) -> Timeline:
+def _with_clip_markers_on_timeline(timeline: Timeline, carries: Carries) -> Timeline:
+    """Markers of clips that keep none, or that go themselves, moved to the timeline."""
+
+    def keeps(clip: Clip) -> bool:
+        return carries.clip_markers and (carries.generators or clip.medium is not None)
+
+    def bare(item: Clip | Gap) -> Clip | Gap:
+        return replace(item, markers=()) if isinstance(item, Clip) and not keeps(item) else item
+
     found = [
         replace(m, frame=first + m.frame)
         for track in timeline.tracks
         for first, clip in track.clips()
         for m in clip.markers
+        if not keeps(clip)
     ]
-    bare = _on_all_markers(timeline, lambda _: ())
-    return replace(bare, markers=tuple(sorted((*timeline.markers, *found), key=lambda m: m.frame)))
+    tracks = tuple(replace(t, items=tuple(bare(i) for i in t.items)) for t in timeline.tracks)
+    markers = tuple(sorted((*timeline.markers, *found), key=lambda m: m.frame))
+    return replace(timeline, tracks=tracks, markers=markers)
 
 
 # --- tracks -------------------------------------------------------------------------------------
@@ -258,6 +284,10 @@ def _fit_tracks(timeline: Timeline, carries: Carries, losses: list[str]) -> Time
         )
         for number, track in enumerate(tracks, start=1)
     )
+    had = [m for clip in clips if clip.medium or carries.generators for m in clip.markers]
+    kept = [m for track in fit for _, clip in track.clips() for m in clip.markers]
+    moved = [_title(m) for m, now in zip(had, kept, strict=True) if now != m]
+    _say(losses, "Moved to a frame of their footage", moved)
     renamed = [
         f"'{before.name}'" for before, after in zip(tracks, fit, strict=True) if before.name != after.name
     ]
@@ -288,11 +318,13 @@ def _fit_clip(clip: Clip, timeline: Timeline, carries: Carries) -> Clip:
     if carries.timecode_only:
         source_in_s += clip.medium.start.frame / clip.medium.start.rate.fps
         drop_frame = clip.medium.start.drop_frame and timeline.rate.can_drop
-        medium = replace(medium, start=Timecode(0, timeline.rate, drop_frame), n_frames=0)
+        name = carries.clip_name(medium.name or clip.name)
+        medium = replace(medium, name=name, start=Timecode(0, timeline.rate, drop_frame), n_frames=0)
     if not carries.any_cut:
         step_s = (abs(speed) or 1) / timeline.rate.fps
         source_in_s = nearest_frame(source_in_s / step_s, Rate(Fraction(1))) * step_s
-    return replace(clip, medium=medium, source_in_s=source_in_s)
+    clip = replace(clip, medium=medium, source_in_s=source_in_s)
+    return snapped(clip, timeline.rate) if carries.media_frames else clip
 
 
 def _fit_medium(clip: Clip, medium: Medium, timeline: Timeline, carries: Carries) -> Medium:
@@ -303,6 +335,8 @@ def _fit_medium(clip: Clip, medium: Medium, timeline: Timeline, carries: Carries
         first = nearest_frame(start.frame / start.rate.fps, rate)
         n_frames = nearest_frame(n_frames / start.rate.fps, rate)
         start = Timecode(first, rate, drop_frame)
+    if not carries.drop_frame:
+        start = Timecode(start.frame, start.rate)
     return Medium(
         name=medium.name if "name" in kept else clip.name,
         url=medium.url if "url" in kept else "",

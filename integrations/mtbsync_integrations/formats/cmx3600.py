@@ -17,6 +17,7 @@ from mtbsync_integrations.formats import Export, edl
 from mtbsync_integrations.formats.carries import Carries, with_stable_ids
 from mtbsync_integrations.formats.colours import AVID, is_colour_name
 from mtbsync_integrations.formats.sources import timeline_start
+from mtbsync_integrations.media_urls import file_name, normal_url
 from mtbsync_integrations.timeline import Clip, Gap, Medium, Reading, Timeline, TimelineMarker, Track
 
 NAME = "edl"
@@ -29,11 +30,12 @@ CARRIES = Carries(
     n_tracks=1,
     clip_name=lambda name: edl.one_line(name) or "clip",
     timecode_only=True,
-    medium=frozenset({"start", "reel"}),
+    medium=frozenset({"name", "start", "reel"}),
 )
 
 _LOCATOR = re.compile(r"\*\s*LOC:\s*(?P<timecode>\S+)(?:\s+(?P<first>\S+)(?:\s+(?P<rest>.*))?)?")
 _CLIP_NAME = re.compile(r"\*\s*FROM CLIP NAME:\s*(.*)", re.IGNORECASE)
+_SOURCE = re.compile(r"\*\s*(?:SOURCE FILE|FROM FILE|FROM CLIP):\s*(.+)", re.IGNORECASE)
 _SPEED = re.compile(r"M2\s+\S.*?\s(?P<fps>-?\d{1,4}(?:\.\d{1,3})?)\s+(?P<timecode>[0-9:;]+)")
 _REEL_LENGTH = 8
 _NO_REEL = "AX"
@@ -63,6 +65,8 @@ def encode(timeline: Timeline) -> Export:
         text += edl.event(number, reel, (source, source + clip.n_frames), record) + "\n"
         if clip.medium:
             text += f"* FROM CLIP NAME:  {clip.name}\n"
+            if clip.medium.name != clip.name:
+                text += f"* SOURCE FILE: {clip.medium.name}\n"
         end = clips[number][0] if number < len(clips) else None
         while later and (end is None or later[0].frame < end):
             text += _locator(later.pop(0), start)
@@ -97,6 +101,8 @@ def read(path: Path, rate: Rate | None = None, start: Timecode | None = None) ->
             markers.append(_marker(line, locator, start))
         elif cuts and (name := _CLIP_NAME.fullmatch(line.text)):
             cuts[-1] = replace(cuts[-1], name=name[1].strip())
+        elif cuts and (source := _SOURCE.fullmatch(line.text)):
+            cuts[-1] = replace(cuts[-1], source=source[1])
         elif cuts and (speed := _SPEED.fullmatch(line.text)):
             cuts[-1] = replace(cuts[-1], speed=Fraction(speed["fps"]) / start.rate.nominal)
     items = _items(sorted(cuts, key=lambda cut: cut.record_in), path)
@@ -119,6 +125,7 @@ class _Cut:
     record_in: int
     n_frames: int
     speed: Fraction = Fraction(1)
+    source: str = ""
 
 
 def _black(timeline: Timeline) -> Clip:
@@ -194,10 +201,10 @@ def _items(cuts: Sequence[_Cut], path: Path) -> tuple[Clip | Gap, ...]:
 
 def _clip(cut: _Cut) -> Clip:
     """A tape is known by its timecode alone, which counts from zero."""
-    source = cut.source_in
+    source, place = cut.source_in, normal_url(cut.source)
     medium = Medium(
-        name=cut.name,
-        url="",
+        name=file_name(cut.source) if place != cut.source else cut.source or cut.name,
+        url=place if place != cut.source else "",
         start=Timecode(0, source.rate, source.drop_frame),
         n_frames=0,
         reel="" if cut.reel == _NO_REEL else cut.reel,

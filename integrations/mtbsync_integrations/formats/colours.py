@@ -32,6 +32,18 @@ RESOLVE: dict[str, RGB] = {
     "Cocoa": (110, 81, 67),
     "Cream": (245, 235, 225),
 }
+# The categories of a new document in Kdenlive, by names for their colours.
+KDENLIVE: dict[str, RGB] = {
+    "Purple": (155, 89, 182),
+    "Blue": (61, 174, 233),
+    "Turquoise": (26, 188, 156),
+    "Green": (28, 220, 154),
+    "Yellow": (201, 206, 59),
+    "Sand": (253, 188, 75),
+    "Orange": (243, 156, 31),
+    "Rose": (244, 119, 80),
+    "Red": (218, 68, 83),
+}
 AVID: dict[str, RGB] = {
     "red": (255, 0, 0),
     "green": (0, 255, 0),

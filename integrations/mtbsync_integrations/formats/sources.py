@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections import Counter
 from collections.abc import Iterable
 from hashlib import sha256
@@ -11,11 +12,12 @@ from mtbsync_engine.errors import MarkerError
 from mtbsync_engine.timing import Rate, Timecode
 
 
-def read_text(path: Path) -> str:
-    """The file's text, from UTF-8 with or without a byte order mark; line ends stay as they are.
+def read_text(path: Path, *, may_be_empty: bool = False) -> str:
+    """The file's text, from UTF-8, or from UTF-16 that begins with a byte order mark, as Premiere and
+    spreadsheets write it; line ends stay as they are.
 
     Raises:
-        MarkerError: there is no such file, it is empty, or it is not UTF-8 text.
+        MarkerError: there is no such file, it is neither, or it is empty though it may not be.
     """
     try:
         data = path.read_bytes()
@@ -23,11 +25,12 @@ def read_text(path: Path) -> str:
         raise MarkerError(f"There is no file {path}; check the path to the markers.") from None
     except OSError as error:
         raise MarkerError(f"{path} cannot be read ({error.strerror}); check what it is.") from error
+    encoding = "utf-16" if data.startswith((BOM_UTF16_LE, BOM_UTF16_BE)) else "utf-8-sig"
     try:
-        text = data.decode("utf-8-sig")
+        text = data.decode(encoding)
     except UnicodeDecodeError:
         raise MarkerError(f"{path} is not UTF-8 text; save it again as UTF-8.") from None
-    if not text.strip():
+    if not text.strip() and not may_be_empty:
         raise MarkerError(f"{path} is empty; export the markers again.")
     if "\0" in text:
         raise MarkerError(f"{path} is not UTF-8 text; save it again as UTF-8.")

@@ -34,20 +34,24 @@ def parse(path: Path, root: str) -> etree._Element:
         resolve_entities=False,
         no_network=True,
         load_dtd=False,
-        huge_tree=True,
         remove_comments=True,
         remove_pis=True,
     )
     try:
         element = etree.fromstring(data, parser)
     except (etree.XMLSyntaxError, ValueError) as error:
-        raise MarkerError(f"{path} is not readable as XML ({error}); export it again.") from error
+        raise MarkerError(f"{path} is not readable as XML ({_why(error)}); export it again.") from error
     dtd = element.getroottree().docinfo.internalDTD
     if dtd is not None and any(True for _ in dtd.iterentities()):
         raise MarkerError(f"{path} declares entities, which no editor does; it is not read.")
     if element.tag != root:
         raise MarkerError(f"{path} is not what it should be: it begins with <{element.tag}>, not <{root}>.")
     return element
+
+
+def _why(error: Exception) -> str:
+    """lxml's reason without its name for where the text came from."""
+    return re.sub(r" ?\(<string>, line \d+\)", "", str(error))
 
 
 def written(element: etree._Element, doctype: str | None = None) -> str:

@@ -1,0 +1,150 @@
+"""DaVinci Resolve as the scripts see it: read what is open, and do the steps of a plan."""
+
+from fractions import Fraction
+from typing import Any, List, Sequence, Tuple
+
+from . import ScriptError
+from .place import Clip, Sheet, parse_rate
+from .plan import Marker, Step
+
+_OLDER = "This DaVinci Resolve is too old for mtbsync's scripts; version 19.1 or later has what they need."
+_GONE = "The timeline was closed meanwhile; nothing was changed. Open it, and run this script again."
+
+
+class Host:
+    """What is open in Resolve right now. Methods raise ScriptError where there is nothing to work on."""
+
+    def __init__(self, resolve: Any) -> None:
+        self._resolve = resolve
+
+    def timeline(self) -> "TimelineHandle":
+        """The timeline in front."""
+        timeline = self._project().GetCurrentTimeline()
+        if timeline is None:
+            raise ScriptError("No timeline is open. Open one on the Edit page, and run this script again.")
+        return TimelineHandle(timeline)
+
+    def chosen_paths(self) -> List[str]:
+        """Files of the clips selected in the media pool; empty where none is."""
+        pool = self._project().GetMediaPool()
+        # Resolve's objects answer to any name, so only dir() tells.
+        items = (pool.GetSelectedClips() or []) if "GetSelectedClips" in dir(pool) else []
+        return _distinct(item.GetClipProperty("File Path") for item in items)
+
+    def path_at_playhead(self) -> str:
+        """The file of the clip under the playhead; empty where there is none."""
+        timeline = self._project().GetCurrentTimeline()
+        item = timeline.GetCurrentVideoItem() if timeline is not None else None
+        medium = item.GetMediaPoolItem() if item is not None else None
+        return "" if medium is None else medium.GetClipProperty("File Path") or ""
+
+    def _project(self) -> Any:
+        manager = self._resolve.GetProjectManager() if self._resolve is not None else None
+        project = manager.GetCurrentProject() if manager is not None else None
+        if project is None:
+            raise ScriptError("No project is open in Resolve. Open one, and run this script again.")
+        return project
+
+
+class TimelineHandle:
+    """One timeline. It is of no use any more once another project is opened."""
+
+    def __init__(self, timeline: Any) -> None:
+        self._timeline = timeline
+        if "GetUniqueId" not in dir(timeline):
+            raise ScriptError(_OLDER)
+        self.timeline_id: str = timeline.GetUniqueId()
+        self.name: str = timeline.GetName()
+
+    def sheet(self) -> Tuple[Sheet, List[str]]:
+        """The clips that play at their own speed, with their files, and the names of the others."""
+        shown = self._timeline.GetSetting("timelineFrameRate")
+        try:
+            rate = parse_rate(shown)
+        except ValueError:
+            raise ScriptError(f"Resolve does not tell the timeline's frame rate ({shown!r}).") from None
+        dropping = self._timeline.GetSetting("timelineDropFrameTimecode")
+        start = int(self._timeline.GetStartFrame())
+        clips, retimed = [], []
+        for track in range(1, int(self._timeline.GetTrackCount("video")) + 1):
+            for item in self._timeline.GetItemListInTrack("video", track) or []:
+                medium = item.GetMediaPoolItem()
+                path = medium.GetClipProperty("File Path") if medium is not None else ""
+                if not path:
+                    continue
+                clip, at_own_speed = _clip(item, medium, path, track, start, rate)
+                if at_own_speed:
+                    clips.append(clip)
+                else:
+                    retimed.append(str(item.GetName()))
+        drop_frame = "DF" in str(shown) or str(dropping) == "1"
+        n_frames = int(self._timeline.GetEndFrame()) - start
+        return Sheet(rate, drop_frame, start, n_frames, tuple(clips)), retimed
+
+    def markers(self) -> List[Marker]:
+        """Every marker of the timeline, in order."""
+        # Resolve gives frames as int or float, and nothing at all once its project is closed.
+        found = self._timeline.GetMarkers()
+        if found is None or self._timeline.GetUniqueId() != self.timeline_id:
+            raise ScriptError(_GONE)
+        return sorted(
+            Marker(
+                round(frame),
+                about["color"],
+                about["name"],
+                about["note"],
+                round(about["duration"]),
+                about.get("customData") or "",
+            )
+            for frame, about in found.items()
+        )
+
+    def do(self, steps: Sequence[Step]) -> List[Step]:
+        """Do the steps and give what Resolve really did, as reading back shows.
+
+        Whatever leaves goes first, so that its frames are free for what comes.
+        """
+        begun = [s for s in steps if s.before is None or self._timeline.DeleteMarkerAtFrame(s.before.frame)]
+        for step in begun:
+            if step.after is not None and not self._add(step.after) and step.before is not None:
+                self._add(step.before)
+        present = set(self.markers())
+        done = [
+            Step(
+                None if step.before in present else step.before,
+                step.after if step.after in present else None,
+            )
+            for step in begun
+        ]
+        return [step for step in done if step != Step(None, None)]
+
+    def go_to(self, timecode: str) -> None:
+        """Move the playhead."""
+        self._timeline.SetCurrentTimecode(timecode)
+
+    def _add(self, marker: Marker) -> bool:
+        frame, colour, name, note, n_frames, custom_data = marker
+        return bool(self._timeline.AddMarker(frame, colour, name, note, n_frames, custom_data))
+
+
+def _clip(item: Any, medium: Any, path: str, track: int, start: int, rate: Fraction) -> Tuple[Clip, bool]:
+    """The item as a clip, and whether it plays at its own speed."""
+    if "GetSourceStartFrame" not in dir(item):
+        raise ScriptError(_OLDER)
+    try:
+        own_rate = parse_rate(medium.GetClipProperty("FPS"))
+    except ValueError:
+        own_rate = rate
+    first, last = int(item.GetSourceStartFrame()), int(item.GetSourceEndFrame())
+    n_frames = int(item.GetEnd()) - int(item.GetStart())
+    # Where rates agree the left offset is exact; the source frame is in the file's rate, and may be one off.
+    source_in_s = Fraction(int(item.GetLeftOffset())) / rate if own_rate == rate else first / own_rate
+    shown_s, lasts_s = (last - first) / own_rate, n_frames / rate
+    # Timelines that came from XML tell no source frames. Two frames of either rate are rounding.
+    at_own_speed = last == first or abs(shown_s - lasts_s) <= 2 / min(own_rate, rate)
+    return Clip(path, int(item.GetStart()) - start, n_frames, source_in_s, track), at_own_speed
+
+
+def _distinct(paths: Any) -> List[str]:
+    """The paths that there are, each once, in their order."""
+    return list(dict.fromkeys(path for path in paths if path))

@@ -1,0 +1,520 @@
+"""Every line of Resolve's menu, run as Resolve runs it: the installed file, a strict fake, a real server.
+
+P6: every change can be undone, and markers that the user made or moved are never touched.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import runpy
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mtbsync_integrations.resolve.install import install, menu_folder
+from support.daemon_fake import TOKEN, State, daemon
+from support.resolve_fake import Bmd, Fusion, Project, Resolve, Timeline, UIManager
+
+RUN, REF = "/rides/GX010034.MP4", "/rides/GX010001.MP4"
+
+
+@dataclass
+class Studio:
+    """Resolve with the scripts installed, and a daemon beside it."""
+
+    scripts: Path
+    daemon_json: Path
+    state: State
+    url: str
+    resolve: Resolve = field(default_factory=Resolve)
+    fusion: Fusion = field(default_factory=Fusion)
+    bmd: Bmd = field(default_factory=Bmd)
+
+    def menu(self, title: str) -> None:
+        """The person chooses a line of the menu."""
+        given = {"resolve": self.resolve, "fusion": self.fusion, "fu": self.fusion, "bmd": self.bmd}
+        runpy.run_path(str(menu_folder(self.scripts) / f"{title}.py"), init_globals=given)
+
+    @property
+    def timeline(self) -> Timeline:
+        """The open timeline."""
+        assert self.resolve.manager.current is not None
+        assert self.resolve.manager.current.timeline is not None
+        return self.resolve.manager.current.timeline
+
+    def shown(self) -> dict[int, tuple[str, str]]:
+        """Name and note of the timeline's markers by frame."""
+        return {int(f): (m["name"], m["note"]) for f, m in sorted(self.timeline.GetMarkers().items())}
+
+    def drag(self, frame: int, to: int) -> None:
+        """The editor drags a marker; all it carries goes with it."""
+        self.timeline._markers[float(to)] = self.timeline._markers.pop(float(frame))
+
+
+def told(marker_id: str, t_s: float, **more: Any) -> dict[str, Any]:
+    """A marker as the daemon tells it."""
+    about = {"id": marker_id, "t_s": t_s, "duration_s": 0.0, "name": marker_id, "colour": "Green", "note": ""}
+    return {**about, "needs_review": False, "reason": "", **more}
+
+
+@pytest.fixture
+def studio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Studio]:
+    home = tmp_path / "data"
+    monkeypatch.setenv("XDG_DATA_HOME", str(home))
+    monkeypatch.setenv("LOCALAPPDATA", str(home))
+    folder = home / "mtbsync" / "mtbsync" if sys.platform == "win32" else home / "mtbsync"
+    folder.mkdir(parents=True)
+    scripts = tmp_path / "Fusion" / "Scripts"
+    install(scripts)
+    state = State()
+    state.add_recording("ref", REF)
+    state.add_recording("run", RUN)
+    with daemon(state) as url:
+        (folder / "daemon.json").write_text(json.dumps({"url": url, "token": TOKEN}), encoding="utf-8")
+        studio = Studio(scripts, folder / "daemon.json", state, url)
+        project = Project("Alps")
+        studio.resolve.manager.open(project)
+        timeline = project.add_timeline("Cut 1", "25")
+        timeline.put(project.add_medium(RUN, 25.0), 100, 5000, left=250)
+        yield studio
+    for name in [name for name in sys.modules if name.partition(".")[0] == "mtbsync_resolve"]:
+        del sys.modules[name]
+
+
+@pytest.fixture
+def known(studio: Studio) -> Studio:
+    """The same, with the run known to the daemon and three markers on it: at frames 100, 150 and 200."""
+    studio.state.recordings = {key: studio.state.on_disk[key] for key in ("ref", "run")}
+    studio.state.markers["run"] = [told("gate", 10.0), told("drop", 12.0), told("corner", 14.0)]
+    return studio
+
+
+# --- the promise, from beginning to end -----------------------------------------------------------
+
+
+def test_p6_push_edit_push_again_and_undo(known: Studio, capsys: pytest.CaptureFixture[str]) -> None:
+    known.timeline.AddMarker(150, "Red", "my own", "keep", 1)
+    known.timeline.AddMarker(900, "Red", "another tool's", "", 1, "tool:17")
+    before = known.timeline.GetMarkers()
+
+    known.menu("Push markers to timeline")
+    assert known.shown() == {
+        100: ("gate", ""),
+        150: ("my own", "keep"),
+        151: ("drop", ""),
+        200: ("corner", ""),
+        900: ("another tool's", ""),
+    }
+    said = capsys.readouterr().out
+    assert "Markers: 3 added, 0 changed, 0 taken away." in said
+    assert "Moved, as another marker has the frame: drop (+1 frames)." in said
+
+    pushed = known.timeline.GetMarkers()
+    known.menu("Push markers to timeline")
+    assert known.timeline.GetMarkers() == pushed
+    assert "Nothing to do: 3 already as wanted." in capsys.readouterr().out
+    assert len(known.state.pushes) == 1
+
+    # The user moves one, and mtbsync learns better where all of them are.
+    known.drag(200, 207)
+    known.state.markers["run"] = [told("gate", 10.4), told("drop", 12.4), told("corner", 14.4)]
+    known.menu("Push markers to timeline")
+    assert {frame: name for frame, (name, _) in known.shown().items()} == {
+        110: "gate",
+        150: "my own",
+        160: "drop",
+        207: "corner",
+        900: "another tool's",
+    }
+    assert "Left as you changed them: corner." in capsys.readouterr().out
+
+    # The second push is taken back, then the first; what the user moved stays.
+    known.drag(160, 161)
+    known.menu("Undo last push")
+    assert {frame: name for frame, (name, _) in known.shown().items()} == {
+        100: "gate",
+        150: "my own",
+        161: "drop",
+        207: "corner",
+        900: "another tool's",
+    }
+    assert "Left as you changed them: drop." in capsys.readouterr().out
+    known.menu("Undo last push")
+    left = known.timeline.GetMarkers()
+    assert {int(f): m["name"] for f, m in left.items()} == {
+        150: "my own",
+        161: "drop",
+        207: "corner",
+        900: "another tool's",
+    }
+    assert {f: m for f, m in left.items() if f in before} == before
+    known.menu("Undo last push")
+    assert "There is no push to take back on timeline 'Cut 1'." in capsys.readouterr().out
+
+
+def test_p6_undo_brings_back_the_timeline_to_the_letter(known: Studio) -> None:
+    known.menu("Push markers to timeline")
+    before = known.timeline.GetMarkers()
+    known.state.markers["run"] = [told("gate", 12.0, note="new"), told("more", 50.0, duration_s=2.0)]
+    known.menu("Push markers to timeline")
+    assert known.timeline.GetMarkers() != before
+    known.menu("Undo last push")
+    assert known.timeline.GetMarkers() == before
+
+
+def test_p6_a_marker_that_the_user_deleted_does_not_come_back(
+    known: Studio, capsys: pytest.CaptureFixture[str]
+) -> None:
+    known.menu("Push markers to timeline")
+    known.timeline.DeleteMarkerAtFrame(150)
+    known.menu("Push markers to timeline")
+    assert set(known.shown()) == {100, 200}
+    assert "Left out, as you removed them: drop." in capsys.readouterr().out
+
+
+def test_p6_undo_works_after_a_push_that_was_cut_short(
+    known: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(self: Timeline, *arguments: object) -> bool:
+        raise KeyboardInterrupt
+
+    known.menu("Push markers to timeline")
+    before = known.timeline.GetMarkers()
+    known.state.markers["run"] = [told("gate", 20.0)]
+    with monkeypatch.context() as patch:
+        patch.setattr(Timeline, "AddMarker", killed)
+        with pytest.raises(KeyboardInterrupt):
+            known.menu("Push markers to timeline")
+    assert known.timeline.GetMarkers() == {}
+    known.menu("Undo last push")
+    # Taken away were 'drop' and 'corner'; 'gate' was neither where it was nor where it should go.
+    after = known.timeline.GetMarkers()
+    assert {f: m for f, m in before.items() if m["name"] != "gate"} == after
+
+
+def test_p6_what_resolve_refuses_is_told_and_nothing_is_lost(
+    known: Studio, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known.menu("Push markers to timeline")
+    before = known.timeline.GetMarkers()
+    known.state.markers["run"] = [told("gate", 20.0), told("drop", 12.0), told("corner", 14.0)]
+    add = Timeline.AddMarker
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            Timeline, "AddMarker", lambda self, frame, *more: frame != 350 and add(self, frame, *more)
+        )
+        known.menu("Push markers to timeline")
+    assert known.timeline.GetMarkers() == before
+    assert "Resolve refused: 'gate'." in capsys.readouterr().out
+
+
+def test_p6_nothing_is_done_when_the_timeline_changes_under_a_push(
+    known: Studio, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Meddling(list[dict[str, Any]]):
+        def append(self, push: dict[str, Any]) -> None:
+            known.timeline.AddMarker(300, "Red", "just now", "", 1)
+            super().append(push)
+
+    known.state.pushes = Meddling()
+    known.menu("Push markers to timeline")
+    assert known.shown() == {300: ("just now", "")}
+    assert "changed meanwhile; nothing was done" in capsys.readouterr().out
+    known.menu("Undo last push")
+    assert "no push to take back" in capsys.readouterr().out
+
+
+def test_p6_nothing_is_done_when_another_project_opens_under_a_push(
+    known: Studio, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = Project("Lakes")
+    first = known.timeline
+
+    class Switching(list[dict[str, Any]]):
+        def append(self, push: dict[str, Any]) -> None:
+            known.resolve.manager.open(other)
+            super().append(push)
+
+    known.state.pushes = Switching()
+    known.menu("Push markers to timeline")
+    assert first._markers == {}
+    assert "The timeline was closed meanwhile" in capsys.readouterr().out
+
+
+# --- each action -----------------------------------------------------------------------------------
+
+
+def test_the_selected_clip_becomes_a_reference(studio: Studio, capsys: pytest.CaptureFixture[str]) -> None:
+    project = studio.resolve.manager.current
+    assert project is not None
+    project.pool.selected = [project.add_medium(REF, 25.0)]
+    studio.menu("Set clip as reference")
+    assert studio.state.recordings["ref"]["is_reference"] is True
+    assert "GX010001.MP4 is a reference now." in capsys.readouterr().out
+
+
+def test_without_a_selection_it_is_the_clip_under_the_playhead(studio: Studio) -> None:
+    studio.menu("Set clip as reference")
+    assert studio.state.recordings["run"]["is_reference"] is True
+
+
+def test_two_selected_recordings_are_one_too_many(studio: Studio, capsys: pytest.CaptureFixture[str]) -> None:
+    project = studio.resolve.manager.current
+    assert project is not None
+    project.pool.selected = [project.add_medium(path, 25.0) for path in (REF, RUN, "")]
+    studio.menu("Set clip as reference")
+    assert "That is 2 recordings. Select one." in capsys.readouterr().out
+    assert not any(r["is_reference"] for r in studio.state.recordings.values())
+
+
+def test_clips_of_the_timeline_are_synced_and_each_verdict_told(
+    studio: Studio, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    studio.state.sync_ends["run"] = {"state": "done", "verdict": "accept", "reasons": ["All agree."]}
+    monkeypatch.setattr("time.sleep", lambda s: None)
+    studio.menu("Sync selected clips to reference")
+    said = capsys.readouterr().out.splitlines()
+    assert said[:3] == [
+        "GX010034.MP4: waiting",
+        "GX010034.MP4: 0 %",
+        "GX010034.MP4: 50 %",
+    ]
+    assert "GX010034.MP4 is lined up. All agree." in said
+
+
+def test_a_failed_sync_says_why(
+    studio: Studio, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    studio.state.sync_ends["run"] = {"state": "failed", "error": "The file is damaged."}
+    monkeypatch.setattr("time.sleep", lambda s: None)
+    studio.menu("Sync selected clips to reference")
+    assert "GX010034.MP4: The file is damaged." in capsys.readouterr().out
+
+
+def test_a_reference_is_not_synced_to_itself(studio: Studio, capsys: pytest.CaptureFixture[str]) -> None:
+    studio.state.on_disk["run"]["is_reference"] = True
+    studio.menu("Sync selected clips to reference")
+    assert "no clip here that is not a reference itself" in capsys.readouterr().out
+
+
+def test_pull_tells_the_user_s_markers_and_ours_apart(known: Studio) -> None:
+    known.menu("Push markers to timeline")
+    known.drag(150, 155)
+    known.timeline.AddMarker(400, "Red", "mine", "a note", 50)
+    known.timeline.AddMarker(9000, "Red", "on no clip", "", 1)
+    known.menu("Pull markers from timeline")
+    pulled = known.state.pulled["run", "Alps-Cut 1"]
+    assert [(m["id"], m["t_s"], m["duration_s"], m["name"], m["changed"]) for m in pulled] == [
+        ("gate", 10.0, 0.0, "gate", False),
+        ("drop", 12.2, 0.0, "drop", True),
+        ("corner", 14.0, 0.0, "corner", False),
+        (None, 22.0, 2.0, "mine", True),
+    ]
+
+
+def test_pulled_markers_belong_to_their_run_and_the_user_s_to_the_topmost_clip(known: Studio) -> None:
+    known.menu("Push markers to timeline")
+    project = known.resolve.manager.current
+    assert project is not None
+    known.timeline.put(project.add_medium(REF, 25.0), 0, 2000, track=2)
+    known.timeline.AddMarker(300, "Red", "mine", "", 1)
+    known.menu("Pull markers from timeline")
+    names = {key[0]: [m["name"] for m in markers] for key, markers in known.state.pulled.items()}
+    assert names == {"run": ["gate", "drop", "corner"], "ref": ["mine"]}
+
+
+def test_pull_says_nothing_of_recordings_without_a_marker(
+    known: Studio, capsys: pytest.CaptureFixture[str]
+) -> None:
+    known.timeline.AddMarker(9000, "Red", "on no clip", "", 1)
+    known.menu("Pull markers from timeline")
+    assert known.state.pulled == {}
+    said = capsys.readouterr().out
+    assert "There is no marker on a clip that mtbsync knows." in said
+    assert "1 marker stands on no clip that mtbsync knows, so left out." in said
+
+
+def test_review_lists_what_is_flagged_and_goes_there(
+    known: Studio, capsys: pytest.CaptureFixture[str]
+) -> None:
+    known.state.markers["run"][1] |= {"needs_review": True, "reason": "may be 0.8 s off"}
+    known.state.markers["run"][2] |= {"needs_review": True, "reason": "few pictures agree"}
+    known.menu("Push markers to timeline")
+    known.menu("Review flagged markers")
+    assert known.timeline.playhead == "01:00:06:00"
+    said = capsys.readouterr().out
+    assert "01:00:06:00  drop: may be 0.8 s off" in said
+    assert "01:00:08:00  corner: few pictures agree" in said
+    known.drag(150, 152)
+    known.menu("Review flagged markers")
+    assert known.timeline.playhead == "01:00:08:00"
+    known.drag(200, 201)
+    capsys.readouterr()
+    known.menu("Review flagged markers")
+    assert "No marker on this timeline waits for review." in capsys.readouterr().out
+
+
+# --- timelines as they are -------------------------------------------------------------------------
+
+
+def test_markers_follow_clips_at_another_rate_than_the_timeline_s(known: Studio) -> None:
+    project = known.resolve.manager.current
+    assert project is not None
+    timeline = project.add_timeline("NTSC", "29.97 DF", start_frame=107892)
+    medium = project.add_medium(RUN, "59.94")
+    # What unit the left offset has here is not sure, so it is not what counts.
+    timeline.put(medium, 0, 3000, left=0, source_in=600)
+    known.menu("Push markers to timeline")
+    # 600 frames of 59.94 are 10.01 s, a third of a frame after the first marker.
+    assert set(known.shown()) == {0, 60, 120}
+
+
+def test_at_the_timeline_s_rate_the_left_offset_counts(known: Studio) -> None:
+    project = known.resolve.manager.current
+    assert project is not None
+    timeline = project.add_timeline("Trimmed", "25")
+    # Source frames have been seen one off.
+    timeline.put(project.add_medium(RUN, 25.0), 0, 1000, left=240, source_in=241)
+    known.menu("Push markers to timeline")
+    assert set(known.shown()) == {10, 60, 110}
+
+
+def test_a_clip_at_another_speed_is_passed_over_and_named(
+    known: Studio, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project = known.resolve.manager.current
+    assert project is not None
+    timeline = project.add_timeline("Fast", "25")
+    timeline.put(project.add_medium(RUN, 25.0), 0, 1000, speed=2)
+    known.menu("Push markers to timeline")
+    assert "Passed over, as they play at another speed: GX010034.MP4." in capsys.readouterr().out
+    assert known.shown() == {}
+
+
+def test_markers_of_two_runs_with_the_same_ids_do_not_mix(known: Studio) -> None:
+    project = known.resolve.manager.current
+    assert project is not None
+    known.state.markers["ref"] = [told("gate", 1.0)]
+    known.timeline.put(project.add_medium(REF, 25.0), 6000, 1000)
+    known.menu("Push markers to timeline")
+    assert {frame: name for frame, (name, _) in known.shown().items()} == {
+        100: "gate",
+        150: "drop",
+        200: "corner",
+        6025: "gate",
+    }
+
+
+def test_what_the_timeline_does_not_show_is_counted(
+    known: Studio, capsys: pytest.CaptureFixture[str]
+) -> None:
+    known.state.markers["run"].append(told("late", 590.0))
+    known.menu("Push markers to timeline")
+    assert "1 marker stands in parts of the runs that this timeline does not show." in capsys.readouterr().out
+
+
+def test_p6_a_reference_does_not_get_its_own_markers_back(
+    known: Studio, capsys: pytest.CaptureFixture[str]
+) -> None:
+    known.state.recordings["run"]["is_reference"] = True
+    known.timeline.AddMarker(100, "Red", "gate", "", 1)
+    known.menu("Push markers to timeline")
+    assert known.shown() == {100: ("gate", "")}
+    assert "no clip here that is not a reference itself" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("page", ["Project Manager", "no timeline"])
+def test_with_nothing_open_a_sentence_says_what_to_open(
+    known: Studio, capsys: pytest.CaptureFixture[str], page: str
+) -> None:
+    known.resolve.manager.open(None if page == "Project Manager" else Project("Empty"))
+    for title in ("Push markers to timeline", "Pull markers from timeline", "Undo last push"):
+        known.menu(title)
+        assert ("No project is open" if page == "Project Manager" else "No timeline is open") in (
+            capsys.readouterr().out
+        )
+
+
+def test_a_timeline_of_unknown_clips_says_so(studio: Studio, capsys: pytest.CaptureFixture[str]) -> None:
+    studio.menu("Push markers to timeline")
+    assert "mtbsync knows none of the clips on timeline 'Cut 1'." in capsys.readouterr().out
+
+
+# --- the daemon, and windows -----------------------------------------------------------------------
+
+
+def test_without_a_daemon_a_sentence_says_so(known: Studio, capsys: pytest.CaptureFixture[str]) -> None:
+    known.daemon_json.unlink()
+    known.menu("Push markers to timeline")
+    assert capsys.readouterr().out == "mtbsync is not running. Start it, and run this script again.\n"
+
+
+def test_a_daemon_that_died_is_not_running_either(known: Studio, capsys: pytest.CaptureFixture[str]) -> None:
+    known.daemon_json.write_text(json.dumps({"url": "http://127.0.0.1:9", "token": TOKEN}), encoding="utf-8")
+    known.menu("Push markers to timeline")
+    assert "mtbsync is not running." in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "[]",
+        "{}",
+        '{"url": "http://example.org:80", "token": "t"}',
+        '{"url": "http://127.0.0.1:1", "token": 5}',
+    ],
+)
+def test_a_file_that_is_damaged_or_leads_elsewhere_is_not_followed(
+    known: Studio, capsys: pytest.CaptureFixture[str], content: str
+) -> None:
+    known.daemon_json.write_text(content, encoding="utf-8")
+    known.menu("Push markers to timeline")
+    assert "daemon.json cannot be used; restart mtbsync" in capsys.readouterr().out
+
+
+def test_the_daemon_s_refusals_are_told_in_its_words(
+    known: Studio, capsys: pytest.CaptureFixture[str]
+) -> None:
+    known.daemon_json.write_text(json.dumps({"url": known.url, "token": "stale"}), encoding="utf-8")
+    known.menu("Push markers to timeline")
+    assert "The token is wrong; restart mtbsync." in capsys.readouterr().out
+
+
+def test_a_console_that_cannot_show_a_letter_stops_nothing(
+    known: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = io.BytesIO()
+    console = io.TextIOWrapper(written, encoding="ascii")
+    project = Project("Alps")
+    known.resolve.manager.open(project)
+    timeline = project.add_timeline("B\N{LATIN SMALL LETTER A WITH DIAERESIS}che", "25")
+    timeline.put(project.add_medium(RUN, 25.0), 0, 1000)
+    with monkeypatch.context() as patch:
+        patch.setattr("sys.stdout", console)
+        known.menu("Push markers to timeline")
+    console.flush()
+    assert b"Reading timeline 'B?che'" in written.getvalue()
+    assert set(known.shown()) == {250, 300, 350}
+
+
+def test_studio_shows_a_window_that_can_be_closed(known: Studio) -> None:
+    known.fusion = Fusion(UIManager())
+    known.menu("Push markers to timeline")
+    (window,) = known.bmd.dispatchers[0].windows
+    assert not window.is_shown
+    assert window.about["WindowTitle"] == "mtbsync: Push markers to timeline"
+    assert window.GetItems()["text"].PlainText == "Markers: 3 added, 0 changed, 0 taken away."
+
+
+def test_an_edition_that_opens_no_window_uses_the_console(
+    known: Studio, capsys: pytest.CaptureFixture[str]
+) -> None:
+    known.fusion = Fusion(UIManager(has_windows=False))
+    known.menu("Push markers to timeline")
+    assert "Markers: 3 added, 0 changed, 0 taken away." in capsys.readouterr().out

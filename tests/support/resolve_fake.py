@@ -1,0 +1,382 @@
+"""DaVinci Resolve's scripting API, as far as mtbsync uses it, and stricter than the real one.
+
+Signatures are those of the API's documentation; a test compares them with the published stubs. Arguments go
+by position only, a method that is not here does not exist, and a wrong type is an error. What people report
+of the real one is kept: a frame holds one marker, markers count from the timeline's start, an absolute
+frame is taken silently, frames come back as float, and a handle is dead once another project opens.
+"""
+
+# ruff: noqa: N803 - argument names are those of the API
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any
+
+COLOURS = {
+    *("Blue", "Cyan", "Green", "Yellow", "Red", "Pink", "Purple", "Fuchsia"),
+    *("Rose", "Lavender", "Sky", "Mint", "Lemon", "Sand", "Cocoa", "Cream"),
+}
+
+
+class Handle:
+    """What a script holds of something in a project; it answers None once that project is closed."""
+
+    _project: Project
+
+    def __init_subclass__(cls) -> None:
+        for name, method in list(vars(cls).items()):
+            if name[0].isupper() and callable(method):
+                setattr(cls, name, _dying(method))
+
+
+def _dying(method: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(method)
+    def answer(self: Any, *arguments: Any) -> Any:
+        return method(self, *arguments) if self._project.is_open else None
+
+    return answer
+
+
+class HasMarkers(Handle):
+    """What timelines, their items and media pool items have in common."""
+
+    def __init__(self) -> None:
+        self._markers: dict[float, dict[str, Any]] = {}
+
+    def AddMarker(
+        self, frameId: Any, color: Any, name: Any, note: Any, duration: Any, customData: Any = "", /
+    ) -> bool:
+        if not all(isinstance(text, str) for text in (color, name, note, customData)):
+            raise TypeError("colour, name, note and customData are text")
+        if isinstance(frameId, bool) or isinstance(duration, bool) or frameId != int(frameId):
+            raise TypeError("a frame is a whole number")
+        if color not in COLOURS or frameId < 0 or duration < 1 or frameId in self._markers:
+            return False
+        self._markers[float(frameId)] = {
+            "color": color,
+            "duration": float(duration),
+            "note": note,
+            "name": name,
+            "customData": customData,
+        }
+        return True
+
+    def GetMarkers(self) -> dict[float, dict[str, Any]]:
+        # Both kinds of keys have been seen.
+        kinds = (float, int)
+        return {kinds[k % 2](f): dict(about) for k, (f, about) in enumerate(self._markers.items())}
+
+    def GetMarkerByCustomData(self, customData: str, /) -> dict[float, dict[str, Any]]:
+        frame = self._first_with(customData)
+        return {} if frame is None else {frame: dict(self._markers[frame])}
+
+    def UpdateMarkerCustomData(self, frameId: float, customData: str, /) -> bool:
+        if frameId not in self._markers:
+            return False
+        self._markers[frameId]["customData"] = customData
+        return True
+
+    def GetMarkerCustomData(self, frameId: float, /) -> str:
+        return str(self._markers[frameId]["customData"]) if frameId in self._markers else ""
+
+    def DeleteMarkersByColor(self, color: str, /) -> bool:
+        gone = [frame for frame, about in self._markers.items() if color in (about["color"], "All")]
+        for frame in gone:
+            del self._markers[frame]
+        return bool(gone)
+
+    def DeleteMarkerAtFrame(self, frameNum: float, /) -> bool:
+        return self._markers.pop(frameNum, None) is not None
+
+    def DeleteMarkerByCustomData(self, customData: str, /) -> bool:
+        frame = self._first_with(customData)
+        return frame is not None and self._markers.pop(frame, None) is not None
+
+    def _first_with(self, custom_data: str) -> float | None:
+        frames = (f for f, about in sorted(self._markers.items()) if about["customData"] == custom_data)
+        return next(frames, None)
+
+
+class MediaPoolItem(HasMarkers):
+    """A clip in the media pool; an empty path is a title or a timeline."""
+
+    def __init__(self, project: Project, path: str, fps: Any) -> None:
+        super().__init__()
+        self._project, self._path, self._fps = project, path, fps
+
+    def GetName(self) -> str:
+        return self._path.replace("\\", "/").rpartition("/")[2]
+
+    def GetClipProperty(self, propertyName: str, /) -> Any:
+        return {"File Path": self._path, "FPS": self._fps}[propertyName]
+
+
+class TimelineItem(HasMarkers):
+    """A clip on a timeline; frames are absolute, as Resolve's are."""
+
+    def __init__(
+        self, medium: MediaPoolItem | None, start: int, n_frames: int, source_in: int, span: int, rate_in: int
+    ) -> None:
+        super().__init__()
+        self._medium, self._start, self._n_frames = medium, start, n_frames
+        self._source_in, self._span, self._left = source_in, span, rate_in
+
+    def GetName(self) -> str:
+        return "title" if self._medium is None else str(self._medium.GetName())
+
+    def GetStart(self, subframe_precision: bool = False, /) -> int:
+        return self._start
+
+    def GetEnd(self, subframe_precision: bool = False, /) -> int:
+        return self._start + self._n_frames
+
+    def GetDuration(self, subframe_precision: bool = False, /) -> int:
+        return self._n_frames
+
+    def GetLeftOffset(self, subframe_precision: bool = False, /) -> int:
+        return self._left
+
+    def GetSourceStartFrame(self) -> int:
+        return self._source_in
+
+    def GetSourceEndFrame(self) -> int:
+        return self._source_in + self._span
+
+    def GetMediaPoolItem(self) -> MediaPoolItem | None:
+        return self._medium
+
+
+class Timeline(HasMarkers):
+    """A timeline of `n_frames`; `start_frame` is the absolute frame of its first."""
+
+    def __init__(
+        self, project: Project, unique_id: str, name: str, rate: str, start_frame: int, n_frames: int
+    ) -> None:
+        super().__init__()
+        self._project, self._id, self._name, self._rate = project, unique_id, name, rate
+        self._start_frame, self._n_frames = start_frame, n_frames
+        self._tracks: list[list[TimelineItem]] = [[]]
+        self.playhead = ""
+
+    def put(
+        self,
+        medium: MediaPoolItem | None,
+        frame: int,
+        n_frames: int,
+        *,
+        left: int = 0,
+        source_in: int | None = None,
+        speed: int = 1,
+        track: int = 1,
+    ) -> TimelineItem:
+        """The editor lays a clip; `frame` is from the timeline's start, `source_in` in the medium's rate."""
+        own = Fraction(medium._fps) if medium is not None else Fraction(1)
+        span = round(n_frames * speed * own / Fraction(self._rate.split()[0]))
+        first = left if source_in is None else source_in
+        item = TimelineItem(medium, self._start_frame + frame, n_frames, first, span, left)
+        item._project = self._project
+        while len(self._tracks) < track:
+            self._tracks.append([])
+        self._tracks[track - 1].append(item)
+        return item
+
+    def GetName(self) -> str:
+        return self._name
+
+    def GetUniqueId(self) -> str:
+        return self._id
+
+    def GetStartFrame(self) -> int:
+        return self._start_frame
+
+    def GetEndFrame(self) -> int:
+        return self._start_frame + self._n_frames
+
+    def GetTrackCount(self, trackType: str, /) -> int:
+        return {"video": len(self._tracks), "audio": 1, "subtitle": 0}[trackType]
+
+    def GetItemListInTrack(self, trackType: str, index: int, /) -> list[TimelineItem]:
+        assert trackType == "video"
+        assert 1 <= index <= len(self._tracks), "tracks count from 1"
+        return list(self._tracks[index - 1])
+
+    def GetSetting(self, settingName: str, /) -> str:
+        drops = "1" if self._rate.endswith("DF") else "0"
+        return {"timelineFrameRate": self._rate, "timelineDropFrameTimecode": drops}[settingName]
+
+    def SetCurrentTimecode(self, timecode: str, /) -> bool:
+        self.playhead = timecode
+        return True
+
+    def GetCurrentVideoItem(self) -> TimelineItem | None:
+        return self._tracks[0][0] if self._tracks[0] else None
+
+
+class MediaPool(Handle):
+    """Where clips are; `selected` are those that the editor has clicked on."""
+
+    def __init__(self, project: Project) -> None:
+        self._project = project
+        self.selected: list[MediaPoolItem] = []
+
+    def GetSelectedClips(self) -> list[MediaPoolItem]:
+        return list(self.selected)
+
+
+class Project(Handle):
+    """A project; its handles live while it is open."""
+
+    def __init__(self, name: str) -> None:
+        self._project, self._name, self.is_open = self, name, False
+        self.pool = MediaPool(self)
+        self.timeline: Timeline | None = None
+
+    def add_medium(self, path: str, fps: Any) -> MediaPoolItem:
+        """The editor imports a file."""
+        return MediaPoolItem(self, path, fps)
+
+    def add_timeline(
+        self, name: str, rate: str, *, start_frame: int = 90000, n_frames: int = 15000
+    ) -> Timeline:
+        """The editor makes a timeline and opens it."""
+        self.timeline = Timeline(self, f"{self._name}-{name}", name, rate, start_frame, n_frames)
+        return self.timeline
+
+    def GetName(self) -> str:
+        return self._name
+
+    def GetMediaPool(self) -> MediaPool:
+        return self.pool
+
+    def GetCurrentTimeline(self) -> Timeline | None:
+        return self.timeline
+
+
+@dataclass
+class ProjectManager:
+    """Knows the open project; on the Project Manager's own page there is none."""
+
+    current: Project | None = None
+
+    def open(self, project: Project | None) -> None:
+        """The editor opens a project, or goes back to the list of projects."""
+        if self.current is not None:
+            self.current.is_open = False
+        self.current = project
+        if project is not None:
+            project.is_open = True
+
+    def GetCurrentProject(self) -> Project | None:
+        return self.current
+
+
+class Resolve:
+    """The program."""
+
+    def __init__(self) -> None:
+        self.manager = ProjectManager()
+
+    def GetProjectManager(self) -> ProjectManager:
+        return self.manager
+
+
+# --- windows, in Studio only -----------------------------------------------------------------------
+
+
+@dataclass
+class Fusion:
+    """`fusion` as a script gets it. `UIManager` is None in the free edition."""
+
+    UIManager: UIManager | None = None
+
+
+@dataclass
+class UIManager:
+    """Makes the parts of windows. Without `has_windows` it is there and opens none."""
+
+    has_windows: bool = True
+
+    def TextEdit(self, about: dict[str, Any], /) -> Part:
+        return Part("TextEdit", about)
+
+    def Button(self, about: dict[str, Any], /) -> Part:
+        return Part("Button", about)
+
+    def VGroup(self, parts: list[Part], /) -> Part:
+        return Part("VGroup", {}, parts)
+
+
+@dataclass
+class Part:
+    """A text or a button."""
+
+    kind: str
+    about: dict[str, Any]
+    parts: list[Part] = field(default_factory=list)
+    PlainText: str = ""
+
+
+class _Events:
+    """`On.NAME.EVENT = handler`."""
+
+    def __init__(self) -> None:
+        self.handlers: dict[str, Any] = {}
+
+    def __getattr__(self, name: str) -> Any:
+        return self.handlers.setdefault(name, type("Slot", (), {})())
+
+
+class Window:
+    """A window whose person reads it and clicks on Close."""
+
+    def __init__(self, about: dict[str, Any], parts: list[Part]) -> None:
+        self.about, self.On, self.is_shown = about, _Events(), False
+        self._items = {p.about["ID"]: p for group in parts for p in group.parts}
+
+    def GetItems(self) -> dict[str, Part]:
+        return self._items
+
+    def Show(self) -> None:
+        self.is_shown = True
+
+    def Hide(self) -> None:
+        self.is_shown = False
+
+
+class Dispatcher:
+    """Runs windows."""
+
+    def __init__(self, manager: UIManager) -> None:
+        self.windows: list[Window] = []
+        self._manager, self._running = manager, False
+
+    def AddWindow(self, about: dict[str, Any], parts: list[Part], /) -> Window | None:
+        if not self._manager.has_windows:
+            return None
+        self.windows.append(Window(about, parts))
+        return self.windows[-1]
+
+    def RunLoop(self) -> None:
+        self._running = True
+        assert self.windows[-1].is_shown
+        self.windows[-1].On.close.Clicked({"who": "close"})
+        assert not self._running, "the window does not close"
+
+    def ExitLoop(self) -> None:
+        self._running = False
+
+
+class Bmd:
+    """`bmd` as a script gets it."""
+
+    def __init__(self) -> None:
+        self.dispatchers: list[Dispatcher] = []
+
+    def UIDispatcher(self, manager: UIManager, /) -> Dispatcher:
+        assert isinstance(manager, UIManager)
+        self.dispatchers.append(Dispatcher(manager))
+        return self.dispatchers[-1]

@@ -1,0 +1,88 @@
+"""The fake Resolve is as strict as it says, and spells the API as its documentation does."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from importlib.metadata import PackageNotFoundError, files
+
+import pytest
+
+from support import resolve_fake
+from support.resolve_fake import Project, Resolve, Timeline
+
+CLASSES = ["Resolve", "ProjectManager", "Project", "MediaPool", "MediaPoolItem", "Timeline", "TimelineItem"]
+
+
+def stubs() -> dict[str, dict[str, list[str]]]:
+    """The published stubs: names of the arguments of every method of every class."""
+    try:
+        found = [file for file in files("fusionscript-stubs") or [] if file.name == "fusionscript.pyi"]
+    except PackageNotFoundError:
+        pytest.skip("fusionscript-stubs is not installed")
+    tree = ast.parse(found[0].read_text(encoding="utf-8"))
+    return {
+        node.name: {
+            method.name: [argument.arg for argument in method.args.args[1:]]
+            for method in node.body
+            if isinstance(method, ast.FunctionDef)
+        }
+        for node in tree.body
+        if isinstance(node, ast.ClassDef)
+    }
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_every_method_is_the_documented_one(name: str) -> None:
+    documented = stubs()[name]
+    own = {
+        method: list(inspect.signature(function).parameters)[1:]
+        for method, function in inspect.getmembers(getattr(resolve_fake, name), inspect.isfunction)
+        if method[0].isupper()
+    }
+    assert own
+    assert own == {method: documented.get(method) for method in own}
+
+
+@pytest.fixture
+def timeline() -> Timeline:
+    resolve, project = Resolve(), Project("Alps")
+    resolve.manager.open(project)
+    return project.add_timeline("Cut", "25")
+
+
+def test_a_frame_holds_one_marker_and_comes_back_as_float_or_int(timeline: Timeline) -> None:
+    assert timeline.AddMarker(5, "Red", "a", "", 1)
+    assert not timeline.AddMarker(5, "Red", "b", "", 1)
+    assert timeline.AddMarker(6.0, "Red", "b", "", 1)
+    assert [(type(frame), frame) for frame in timeline.GetMarkers()] == [(float, 5), (int, 6)]
+
+
+def test_an_absolute_frame_is_taken_silently(timeline: Timeline) -> None:
+    assert timeline.AddMarker(timeline.GetStartFrame() + 5, "Red", "a", "", 1)
+
+
+@pytest.mark.parametrize("colour", ["Orange", "red", ""])
+def test_a_colour_that_resolve_does_not_have_is_refused(timeline: Timeline, colour: str) -> None:
+    assert not timeline.AddMarker(5, colour, "a", "", 1)
+
+
+def test_keywords_unknown_methods_and_wrong_arity_are_errors(timeline: Timeline) -> None:
+    with pytest.raises(TypeError):
+        timeline.AddMarker(frameId=5, color="Red", name="a", note="", duration=1)  # type: ignore[call-arg]
+    with pytest.raises(TypeError):
+        timeline.AddMarker(5, "Red", "a", "")  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match="text"):
+        timeline.AddMarker(5, "Red", "a", None, 1)
+    with pytest.raises(AttributeError):
+        timeline.SetMarkers({})  # type: ignore[attr-defined]
+
+
+def test_a_handle_dies_with_its_project() -> None:
+    resolve, project = Resolve(), Project("Alps")
+    resolve.manager.open(project)
+    timeline = project.add_timeline("Cut", "25")
+    assert timeline.GetMarkers() == {}
+    resolve.manager.open(Project("Lakes"))
+    assert timeline.GetMarkers() is None
+    assert timeline.AddMarker(5, "Red", "a", "", 1) is None
