@@ -12,8 +12,8 @@ from mtbsync_engine.errors import MarkerError
 from mtbsync_engine.model import Marker
 from mtbsync_engine.timing import Rate, frame_start_s
 from mtbsync_integrations.build import Footage
+from mtbsync_integrations.formats.ids import stable_ids
 from mtbsync_integrations.formats.losses import listed, quoted
-from mtbsync_integrations.formats.sources import stable_ids
 from mtbsync_integrations.media_urls import file_name, path_of
 from mtbsync_integrations.timeline import Clip, Medium, Timeline, TimelineMarker
 

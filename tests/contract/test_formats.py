@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from mtbsync_engine.errors import ExportError
 from mtbsync_engine.timing import Rate, Timecode
 from mtbsync_integrations.formats import Export, export, format_names, get_format
-from mtbsync_integrations.formats.carries import fitted
+from mtbsync_integrations.formats.fitting import fitted
 from mtbsync_integrations.timeline import Timeline, TimelineMarker
 from support.timelines import (
     AWKWARD_TEXTS,

@@ -14,7 +14,7 @@ import pytest
 
 from mtbsync_engine.timing import Rate, Timecode
 from mtbsync_integrations.formats import export, format_names, get_format
-from mtbsync_integrations.formats.carries import fitted
+from mtbsync_integrations.formats.fitting import fitted
 from support.timelines import on_frames, rich
 
 ROOT = Path(__file__).parents[2]

@@ -14,7 +14,7 @@ from lxml import etree
 from mtbsync_engine.errors import MarkerError, MtbsyncError
 from mtbsync_engine.timing import Rate, Timecode
 from mtbsync_integrations.formats import export, fcpxml
-from mtbsync_integrations.formats.carries import fitted
+from mtbsync_integrations.formats.fitting import fitted
 from mtbsync_integrations.timeline import Clip, Gap, MarkerKind, Medium, Reading, Timeline, Track
 from support.rates import RATES
 from support.timelines import STARTS, medium, on_frames, one_clip, point, rich

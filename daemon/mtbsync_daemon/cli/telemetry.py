@@ -44,13 +44,13 @@ def telemetry(
     recording = probe(video)
     notes = read_camera(recording)
     _say(console, notes)
-    written = []
+    track_text = _gpx(recording, notes) if gpx is not None else ""
+    marker_text = write_markers(_highlights(recording, notes)) if markers is not None else ""
     if gpx is not None:
-        write_new_track(gpx, _gpx(recording, notes))
-        written.append(str(gpx))
+        write_new_track(gpx, track_text)
     if markers is not None:
-        write_text(markers, write_markers(_highlights(recording, notes)))
-        written.append(str(markers))
+        write_text(markers, marker_text)
+    written = [str(path) for path in (gpx, markers) if path is not None]
     for path in written:
         console.say(f"Written: {path}")
     console.result({"ok": True, "video": str(video)} | _document(notes) | {"written": written})

@@ -109,7 +109,7 @@ def export(name: str, timeline: Timeline, version: str | None = None) -> Export:
     Raises:
         ExportError: there is no such format or version, or the timeline cannot be expressed in it.
     """
-    from mtbsync_integrations.formats.carries import fitted  # noqa: PLC0415 - loads when used
+    from mtbsync_integrations.formats.fitting import fitted  # noqa: PLC0415 - loads when used
 
     target = get_format(name)
     fit, losses = fitted(timeline, target.CARRIES)

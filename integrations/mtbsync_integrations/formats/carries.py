@@ -1,35 +1,12 @@
-"""What a format has a place for, and a timeline made fit for it.
-
-A writer gets a timeline that holds nothing its format cannot say; all that had to go on the way is told in
-sentences. So reading back what was written gives exactly the fitted timeline.
-"""
+"""What a format has a place for."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from fractions import Fraction
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
-from mtbsync_engine.timing import Rate, Timecode, frame_start_s, nearest_frame
-from mtbsync_integrations.formats.collisions import one_a_frame
-from mtbsync_integrations.formats.colours import RGB, to_palette
-from mtbsync_integrations.formats.losses import listed, quoted, review_hint
-from mtbsync_integrations.formats.media_frames import snapped
-from mtbsync_integrations.formats.sources import stable_ids
-from mtbsync_integrations.timeline import Clip, Gap, MarkerKind, Medium, Timeline, TimelineMarker, Track
-
-# What a clip's medium may lose, and the word for it.
-_MEDIUM_WORDS = {
-    "name": "names",
-    "url": "paths",
-    "start": "timecodes",
-    "rate": "frame rates",
-    "n_frames": "lengths",
-    "size": "picture sizes",
-    "has_audio": "whether there is sound",
-    "reel": "reels",
-}
+from mtbsync_integrations.formats.colours import RGB
+from mtbsync_integrations.timeline import MarkerKind
 
 
 def any_text(text: str) -> str:
@@ -41,19 +18,33 @@ def any_text(text: str) -> str:
 class Carries:
     """What a format has a place for; each format module declares one as `CARRIES`.
 
-    Markers. `palette` are the format's colours, empty where it has none, None where it takes any; a marker
-    without a colour gets `default_colour`. `name` and `comment` give a text as the format can hold it
-    (None: it has no comments). `lengths` of more than a frame, `kinds`, `ids`; `sync` is what mtbsync knows
-    of a marker it carried over, with `sync_of_all` only where it knows it of every one. `clip_markers`
-    stand on clips, else they move to the timeline; with `media_frames` each on a frame of its clip's medium,
-    as far as that is. With `whole_seconds` a marker moves back to the second it
-    is in. `opening` names a marker that is added where none stands on the first frame.
+    Markers:
+        palette: the format's colours, empty where it has none, None where it takes any. A marker without a
+            colour gets `default_colour`.
+        name, comment: give a text as the format can hold it. Without `comment` it has no comments.
+        lengths: of more than one frame.
+        kinds: those it tells apart.
+        one_a_frame: a second marker on a frame has to move.
+        whole_seconds: a marker moves back to the second that it is in.
+        opening: names a marker that is added where none stands on the first frame.
+        ids: a marker's own.
+        sync: what mtbsync knows of a marker that it carried over; with `sync_of_all` only where it knows it
+            of every one.
+        clip_markers: some stand on clips; else they all move to the timeline. With `media_frames` each on a
+            frame of its clip's medium.
 
-    Clips. `n_tracks` is how many tracks there may be: 0 for a list of markers without clips, None for any
-    number. `medium` names what is kept of media: name, url, start, rate, n_frames, size, has_audio, reel.
-    `any_cut` allows a clip to begin between two frames of its medium. With `timecode_only` a medium is
-    known by its reel and timecode alone, as on a tape. `start` is the timeline's start timecode,
-    `drop_frame` whether it is said to count drop-frame.
+    The timeline:
+        start, drop_frame: its start timecode, and that it counts drop-frame.
+        default_size: that of its pictures where none is known; None where the format has no size.
+
+    Clips:
+        n_tracks: how many tracks there may be: 0 for a list of markers, None for any number.
+        track_names, clip_name: whether tracks have names, and a clip's as the format can hold it.
+        generators: clips without a medium.
+        speeds: other than the medium's own.
+        any_cut: a clip may begin between two frames.
+        timecode_only: a medium is known by its reel and timecode alone, as on a tape.
+        medium: what is kept of it, of name, url, start, rate, n_frames, size, has_audio and reel.
     """
 
     palette: Mapping[str, RGB] | None = None
@@ -81,280 +72,3 @@ class Carries:
     any_cut: bool = False
     timecode_only: bool = False
     medium: frozenset[str] = frozenset()
-
-
-def fitted(timeline: Timeline, carries: Carries) -> tuple[Timeline, tuple[str, ...]]:
-    """The timeline as the format can hold it, and a sentence for each kind of thing that is lost."""
-    losses: list[str] = []
-    n_frames = timeline.n_frames
-    if carries.sync_of_all and any(m.transferred is None for m in timeline.markers):
-        carries = replace(carries, sync=False)
-    if not carries.sync:
-        unplaced = [
-            quoted(m.marker.name, m.marker.marker_id) + (f" ({m.reason})" if m.reason else "")
-            for m in timeline.unplaced
-        ]
-        _say(losses, "Not placed", unplaced)
-        timeline = replace(timeline, unplaced=())
-    timeline = _with_clip_markers_on_timeline(timeline, carries)
-    timeline = _fit_tracks(timeline, carries, losses)
-    timeline = _fit_markers(timeline, carries, losses)
-    if carries.opening and not any(m.frame == 0 for m in timeline.markers):
-        losses.append(f"Added, as the format needs a marker on the first frame: '{carries.opening}'.")
-        timeline = replace(timeline, markers=(TimelineMarker(0, name=carries.opening), *timeline.markers))
-    if carries.one_a_frame:
-        markers, moves = one_a_frame(timeline.markers, n_frames, timeline.rate)
-        timeline = replace(timeline, markers=markers)
-        losses += moves
-    timeline = with_stable_ids(timeline, anew=not carries.ids)
-    if not carries.start:
-        if timeline.start.frame:
-            losses.append(f"The start timecode {timeline.start} is left out; the format counts from zero.")
-        timeline = replace(timeline, start=Timecode(0, timeline.rate))
-    if not carries.drop_frame and timeline.start.drop_frame:
-        losses.append("That the timeline counts drop-frame is left out; set it in the editor.")
-        timeline = replace(timeline, start=Timecode(timeline.start.frame, timeline.rate))
-    width, height = (timeline.width, timeline.height) if carries.default_size else (0, 0)
-    if not (width and height):
-        width, height = carries.default_size or (0, 0)
-    return replace(timeline, width=width, height=height), tuple(dict.fromkeys(losses))
-
-
-def with_stable_ids(timeline: Timeline, *, anew: bool = False) -> Timeline:
-    """The timeline with an id for every marker that has none, or for each of them `anew`.
-
-    It follows from the marker's name and time alone, so it survives another reading.
-    """
-
-    def numbered(markers: Sequence[TimelineMarker]) -> tuple[TimelineMarker, ...]:
-        ids = stable_ids((m.name, frame_start_s(m.frame, timeline.rate)) for m in markers)
-        return tuple(
-            m if m.marker_id and not anew else replace(m, marker_id=i)
-            for m, i in zip(markers, ids, strict=True)
-        )
-
-    return _on_all_markers(timeline, numbered)
-
-
-def _say(losses: list[str], kind: str, things: Sequence[str]) -> None:
-    if things:
-        losses.append(f"{kind}: {listed(things)}.")
-
-
-def _on_all_markers(
-    timeline: Timeline, change: Callable[[Sequence[TimelineMarker]], tuple[TimelineMarker, ...]]
-) -> Timeline:
-    def changed(item: Clip | Gap) -> Clip | Gap:
-        return replace(item, markers=change(item.markers)) if isinstance(item, Clip) else item
-
-    tracks = tuple(replace(t, items=tuple(changed(i) for i in t.items)) for t in timeline.tracks)
-    return replace(timeline, tracks=tracks, markers=change(timeline.markers))
-
-
-# --- markers ------------------------------------------------------------------------------------
-
-
-def _fit_markers(timeline: Timeline, carries: Carries, losses: list[str]) -> Timeline:
-    """Everything about markers but collisions and ids, which depend on the rest."""
-    clips = [clip for track in timeline.tracks for _, clip in track.clips()]
-    before = [*timeline.markers, *(m for clip in clips for m in clip.markers)]
-    colours = {m.colour: m.colour if carries.palette is None else "" for m in before}
-    if carries.palette:
-        colours, changed = to_palette(colours, carries.palette, carries.default_colour)
-        losses += changed
-    elif carries.palette is not None:
-        _say(losses, "Colours left out", [_title(m) for m in before if m.colour])
-
-    def fit(markers: Sequence[TimelineMarker]) -> tuple[TimelineMarker, ...]:
-        return tuple(_fit_marker(m, carries, colours, timeline.rate) for m in markers)
-
-    comment = carries.comment or (lambda _: "")
-    kinds = {
-        "Names made fit for the format": [m for m in before if carries.name(m.name) != m.name],
-        "Comments made fit for the format" if carries.comment else "Comments left out": [
-            m for m in before if comment(m.comment) != m.comment
-        ],
-        "Lengths left out": [m for m in before if m.n_frames > 1 and not carries.lengths],
-        "No longer marked as chapter or to-do": [m for m in before if m.kind not in carries.kinds],
-        "Moved back to a whole second": [
-            m for m in before if carries.whole_seconds and _whole_second(m.frame, timeline.rate) != m.frame
-        ],
-    }
-    for kind, markers in kinds.items():
-        _say(losses, kind, [_title(m) for m in markers])
-    if not carries.ids and any(m.marker_id for m in before):
-        losses.append("Left out for every marker: its id.")
-    known = [m.transferred for m in before if m.transferred]
-    if known and not carries.sync:
-        losses.append("Left out for every marker: confidence, expected error, time between frames.")
-        columns = dict.fromkeys(column for t in known for column, _ in t.marker.extra)
-        _say(losses, "Columns left out", [f"'{column}'" for column in columns])
-    return _on_all_markers(timeline, fit)
-
-
-def _fit_marker(
-    marker: TimelineMarker, carries: Carries, colours: Mapping[str, str], rate: Rate
-) -> TimelineMarker:
-    transferred, kind = marker.transferred, marker.kind
-    name, comment = marker.name, marker.comment
-    if transferred and transferred.needs_review and not carries.sync:
-        if MarkerKind.TO_DO in carries.kinds:
-            kind = MarkerKind.TO_DO
-        hint = review_hint(transferred)
-        name, comment = (hint + name, comment) if carries.comment is None else (name, hint + comment)
-    return replace(
-        marker,
-        frame=_whole_second(marker.frame, rate) if carries.whole_seconds else marker.frame,
-        n_frames=marker.n_frames if carries.lengths else 1,
-        name=carries.name(name),
-        colour=colours[marker.colour],
-        comment=carries.comment(comment) if carries.comment else "",
-        kind=kind if kind in carries.kinds else MarkerKind.STANDARD,
-        transferred=transferred if carries.sync else None,
-    )
-
-
-def _whole_second(frame: int, rate: Rate) -> int:
-    # The last second whose own frame does not come after `frame`: that frame stands still.
-    second = math.ceil((frame + Fraction(1, 2)) / rate.fps) - 1
-    return nearest_frame(second, rate)
-
-
-def _title(marker: TimelineMarker) -> str:
-    return quoted(marker.name, marker.marker_id)
-
-
-def _with_clip_markers_on_timeline(timeline: Timeline, carries: Carries) -> Timeline:
-    """Markers of clips that keep none, or that go themselves, moved to the timeline."""
-
-    def keeps(clip: Clip) -> bool:
-        return carries.clip_markers and (carries.generators or clip.medium is not None)
-
-    def bare(item: Clip | Gap) -> Clip | Gap:
-        return replace(item, markers=()) if isinstance(item, Clip) and not keeps(item) else item
-
-    found = [
-        replace(m, frame=first + m.frame)
-        for track in timeline.tracks
-        for first, clip in track.clips()
-        for m in clip.markers
-        if not keeps(clip)
-    ]
-    tracks = tuple(replace(t, items=tuple(bare(i) for i in t.items)) for t in timeline.tracks)
-    markers = tuple(sorted((*timeline.markers, *found), key=lambda m: m.frame))
-    return replace(timeline, tracks=tracks, markers=markers)
-
-
-# --- tracks -------------------------------------------------------------------------------------
-
-
-def _fit_tracks(timeline: Timeline, carries: Carries, losses: list[str]) -> Timeline:
-    tracks = tuple(track for track in timeline.tracks if track.clips())
-    clips = [clip for track in tracks for _, clip in track.clips()]
-    if carries.n_tracks == 0:
-        if len(clips) > 1 or any(clip.speed != 1 for clip in clips):
-            losses.append(f"{len(clips)} clips left out: the format holds markers only.")
-        return replace(timeline, tracks=())
-    if carries.n_tracks is not None and len(tracks) > carries.n_tracks:
-        _say(losses, "Tracks left out", [f"'{track.name}'" for track in tracks[carries.n_tracks :]])
-        tracks = tracks[: carries.n_tracks]
-        clips = [clip for track in tracks for _, clip in track.clips()]
-    media = [clip.medium for clip in clips if clip.medium]
-    lost = [what for what in _MEDIUM_WORDS if what not in carries.medium]
-    said = [_MEDIUM_WORDS[what] for what in lost if any(_says(m, what, timeline) for m in media)]
-    _say(losses, "Left out of media", said)
-    named = [f"'{clip.name}'" for clip in clips if carries.clip_name(clip.name) != clip.name]
-    _say(losses, "Names of clips made fit for the format", named)
-    if not carries.generators:
-        _say(
-            losses,
-            "Left empty, as only its editor can make it",
-            [f"'{c.name}'" for c in clips if not c.medium],
-        )
-    if not carries.speeds:
-        _say(
-            losses,
-            "Changed speed left out",
-            [f"'{c.name}' ({float(c.speed):.0%})" for c in clips if c.medium and c.speed != 1],
-        )
-    fit = tuple(
-        Track(
-            track.name if carries.track_names else f"Video {number}",
-            _fit_items(track.items, timeline, carries),
-        )
-        for number, track in enumerate(tracks, start=1)
-    )
-    had = [m for clip in clips if clip.medium or carries.generators for m in clip.markers]
-    kept = [m for track in fit for _, clip in track.clips() for m in clip.markers]
-    moved = [_title(m) for m, now in zip(had, kept, strict=True) if now != m]
-    _say(losses, "Moved to a frame of their footage", moved)
-    renamed = [
-        f"'{before.name}'" for before, after in zip(tracks, fit, strict=True) if before.name != after.name
-    ]
-    _say(losses, "Names of tracks left out", renamed)
-    return replace(timeline, tracks=fit)
-
-
-def _fit_items(items: Sequence[Clip | Gap], timeline: Timeline, carries: Carries) -> tuple[Clip | Gap, ...]:
-    """The items with each clip made fit, gaps beside each other made one, and none at the end."""
-    fit: list[Clip | Gap] = []
-    for item in items:
-        if isinstance(item, Clip) and (item.medium or carries.generators):
-            fit.append(_fit_clip(item, timeline, carries))
-        elif fit and isinstance(fit[-1], Gap):
-            fit[-1] = Gap(fit[-1].n_frames + item.n_frames)
-        elif item.n_frames:
-            fit.append(Gap(item.n_frames))
-    return tuple(fit[:-1] if fit and isinstance(fit[-1], Gap) else fit)
-
-
-def _fit_clip(clip: Clip, timeline: Timeline, carries: Carries) -> Clip:
-    speed = clip.speed if carries.speeds else Fraction(1)
-    clip = replace(clip, name=carries.clip_name(clip.name), speed=speed)
-    if clip.medium is None:
-        return clip
-    source_in_s = clip.source_in_s
-    medium = _fit_medium(clip, clip.medium, timeline, carries)
-    if carries.timecode_only:
-        source_in_s += clip.medium.start.frame / clip.medium.start.rate.fps
-        drop_frame = clip.medium.start.drop_frame and timeline.rate.can_drop
-        name = carries.clip_name(medium.name or clip.name)
-        medium = replace(medium, name=name, start=Timecode(0, timeline.rate, drop_frame), n_frames=0)
-    if not carries.any_cut:
-        step_s = (abs(speed) or 1) / timeline.rate.fps
-        source_in_s = nearest_frame(source_in_s / step_s, Rate(Fraction(1))) * step_s
-    clip = replace(clip, medium=medium, source_in_s=source_in_s)
-    return snapped(clip, timeline.rate) if carries.media_frames else clip
-
-
-def _fit_medium(clip: Clip, medium: Medium, timeline: Timeline, carries: Carries) -> Medium:
-    kept, start, n_frames = carries.medium, medium.start, medium.n_frames
-    if "rate" not in kept:
-        rate = timeline.rate
-        drop_frame = timeline.start.drop_frame
-        first = nearest_frame(start.frame / start.rate.fps, rate)
-        n_frames = nearest_frame(n_frames / start.rate.fps, rate)
-        start = Timecode(first, rate, drop_frame)
-    if not carries.drop_frame:
-        start = Timecode(start.frame, start.rate)
-    return Medium(
-        name=medium.name if "name" in kept else clip.name,
-        url=medium.url if "url" in kept else "",
-        start=start if "start" in kept else Timecode(0, start.rate),
-        n_frames=n_frames if "n_frames" in kept else 0,
-        width=medium.width if "size" in kept else 0,
-        height=medium.height if "size" in kept else 0,
-        has_audio=medium.has_audio and "has_audio" in kept,
-        reel=medium.reel if "reel" in kept else "",
-    )
-
-
-def _says(medium: Medium, what: str, timeline: Timeline) -> bool:
-    """Whether there is anything to lose of `what`."""
-    said = {
-        "name": False,  # the clip's own will do
-        "start": medium.start.frame,
-        "rate": medium.start.rate != timeline.rate,
-        "size": medium.width,
-    }
-    return bool(said[what] if what in said else getattr(medium, what))

@@ -14,8 +14,9 @@ from pathlib import Path
 from mtbsync_engine.errors import ExportError, MarkerError, TimecodeError
 from mtbsync_engine.timing import Rate, Timecode, nearest_frame
 from mtbsync_integrations.formats import Export, edl
-from mtbsync_integrations.formats.carries import Carries, with_stable_ids
+from mtbsync_integrations.formats.carries import Carries
 from mtbsync_integrations.formats.colours import AVID, is_colour_name
+from mtbsync_integrations.formats.ids import with_stable_ids
 from mtbsync_integrations.formats.sources import timeline_start
 from mtbsync_integrations.media_urls import file_name, normal_url
 from mtbsync_integrations.timeline import Clip, Gap, Medium, Reading, Timeline, TimelineMarker, Track

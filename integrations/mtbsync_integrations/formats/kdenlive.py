@@ -16,8 +16,9 @@ from lxml import etree
 
 from mtbsync_engine.timing import Rate, Timecode
 from mtbsync_integrations.formats import Export, edl, mlt_xml, one_text
-from mtbsync_integrations.formats.carries import Carries, with_stable_ids
+from mtbsync_integrations.formats.carries import Carries
 from mtbsync_integrations.formats.colours import KDENLIVE
+from mtbsync_integrations.formats.ids import with_stable_ids
 from mtbsync_integrations.formats.mlt_reading import guides, read_mlt
 from mtbsync_integrations.formats.sources import read_text, timeline_start
 from mtbsync_integrations.formats.xml import plain, written

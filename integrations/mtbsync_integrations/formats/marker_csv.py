@@ -20,7 +20,8 @@ from mtbsync_engine.timing import Rate, Timecode, frame_start_s, nearest_frame
 from mtbsync_integrations.build import marker_timeline, transferred_timeline
 from mtbsync_integrations.formats import Export
 from mtbsync_integrations.formats.carries import Carries
-from mtbsync_integrations.formats.sources import read_text, stable_ids, timeline_start
+from mtbsync_integrations.formats.ids import stable_ids
+from mtbsync_integrations.formats.sources import read_text, timeline_start
 from mtbsync_integrations.timeline import Reading, Timeline, TimelineMarker
 
 NAME = "csv"

@@ -9,7 +9,8 @@ import opentimelineio as otio
 from mtbsync_engine.errors import MarkerError
 from mtbsync_engine.timing import Rate, Timecode
 from mtbsync_integrations.formats import Export
-from mtbsync_integrations.formats.carries import Carries, with_stable_ids
+from mtbsync_integrations.formats.carries import Carries
+from mtbsync_integrations.formats.ids import with_stable_ids
 from mtbsync_integrations.formats.sources import read_text
 from mtbsync_integrations.otio_timeline import from_otio, to_otio
 from mtbsync_integrations.timeline import MarkerKind, Reading, Timeline

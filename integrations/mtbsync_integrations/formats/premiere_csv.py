@@ -11,7 +11,8 @@ from pathlib import Path
 from mtbsync_engine.errors import MarkerError
 from mtbsync_engine.timing import Rate, Timecode
 from mtbsync_integrations.formats import Export, edl
-from mtbsync_integrations.formats.carries import Carries, with_stable_ids
+from mtbsync_integrations.formats.carries import Carries
+from mtbsync_integrations.formats.ids import with_stable_ids
 from mtbsync_integrations.formats.losses import listed
 from mtbsync_integrations.formats.sources import timeline_start
 from mtbsync_integrations.formats.tables import Row, Table, read_table

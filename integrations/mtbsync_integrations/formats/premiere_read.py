@@ -16,8 +16,8 @@ from lxml import etree
 from mtbsync_engine.errors import MarkerError, TimecodeError
 from mtbsync_engine.timing import Rate, Timecode, nearest_frame
 from mtbsync_integrations.formats import xml
-from mtbsync_integrations.formats.carries import with_stable_ids
 from mtbsync_integrations.formats.colours import RGB
+from mtbsync_integrations.formats.ids import with_stable_ids
 from mtbsync_integrations.formats.losses import listed, quoted
 from mtbsync_integrations.formats.media_frames import on_clip
 from mtbsync_integrations.formats.tracks import Piece, laid_out

@@ -13,8 +13,9 @@ from pathlib import Path
 from mtbsync_engine.errors import MarkerError
 from mtbsync_engine.timing import Rate, Timecode
 from mtbsync_integrations.formats import Export, edl
-from mtbsync_integrations.formats.carries import Carries, with_stable_ids
+from mtbsync_integrations.formats.carries import Carries
 from mtbsync_integrations.formats.colours import RESOLVE
+from mtbsync_integrations.formats.ids import with_stable_ids
 from mtbsync_integrations.formats.sources import timeline_start
 from mtbsync_integrations.timeline import Reading, Timeline, TimelineMarker
 

@@ -1,11 +1,8 @@
-"""What the readers share: a file's text, and ids for markers that come without."""
+"""What the readers share: a file's text, and where its timeline begins."""
 
 from __future__ import annotations
 
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE
-from collections import Counter
-from collections.abc import Iterable
-from hashlib import sha256
 from pathlib import Path
 
 from mtbsync_engine.errors import MarkerError
@@ -50,19 +47,3 @@ def timeline_start(
     if rate is None:
         raise MarkerError(f"{path} does not tell its timeline's frame rate; give it with --fps.")
     return Timecode.parse(usual, rate, drop_frame and rate.can_drop)
-
-
-def stable_ids(names_and_times: Iterable[tuple[str, float]]) -> tuple[str, ...]:
-    """An id for each marker that follows from its name and time (seconds) alone.
-
-    So it survives another reading and another order of rows. Markers that share both are numbered.
-    """
-    seen: Counter[tuple[str, float]] = Counter()
-    ids = []
-    for key in names_and_times:
-        name, t_s = key
-        text = f"{name}\0{float(t_s)!r}\0{seen[key]}"
-        seen[key] += 1
-        # The letter keeps spreadsheets from reading digits and an e as a number.
-        ids.append("m" + sha256(text.encode()).hexdigest()[:12])
-    return tuple(ids)

@@ -9,7 +9,8 @@ from pathlib import Path
 from mtbsync_engine.errors import MarkerError
 from mtbsync_engine.timing import Rate, Timecode, nearest_frame
 from mtbsync_integrations.formats import Export, edl
-from mtbsync_integrations.formats.carries import Carries, with_stable_ids
+from mtbsync_integrations.formats.carries import Carries
+from mtbsync_integrations.formats.ids import with_stable_ids
 from mtbsync_integrations.formats.losses import listed, quoted
 from mtbsync_integrations.formats.sources import read_text, timeline_start
 from mtbsync_integrations.timeline import Reading, Timeline, TimelineMarker

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from mtbsync_integrations.formats.carries import fitted
+from mtbsync_integrations.formats.fitting import fitted
 from mtbsync_integrations.resolve.words import CARRIES
 from mtbsync_integrations.timeline import Timeline
 

@@ -1,0 +1,56 @@
+"""Ids for markers that come without.
+
+They follow from name and time alone, so they survive another reading.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from hashlib import sha256
+
+from mtbsync_engine.timing import frame_start_s
+from mtbsync_integrations.timeline import Clip, Gap, Timeline, TimelineMarker
+
+
+def stable_ids(names_and_times: Iterable[tuple[str, float]]) -> tuple[str, ...]:
+    """An id for each marker that follows from its name and time (seconds) alone.
+
+    So it survives another reading and another order of rows. Markers that share both are numbered.
+    """
+    seen: Counter[tuple[str, float]] = Counter()
+    ids = []
+    for key in names_and_times:
+        name, t_s = key
+        text = f"{name}\0{float(t_s)!r}\0{seen[key]}"
+        seen[key] += 1
+        # The letter keeps spreadsheets from reading digits and an e as a number.
+        ids.append("m" + sha256(text.encode()).hexdigest()[:12])
+    return tuple(ids)
+
+
+def with_stable_ids(timeline: Timeline, *, anew: bool = False) -> Timeline:
+    """The timeline with an id for every marker that has none, or for each of them `anew`."""
+
+    def numbered(markers: Sequence[TimelineMarker]) -> tuple[TimelineMarker, ...]:
+        ids = stable_ids((m.name, frame_start_s(m.frame, timeline.rate)) for m in markers)
+        return tuple(
+            m if m.marker_id and not anew else replace(m, marker_id=i)
+            for m, i in zip(markers, ids, strict=True)
+        )
+
+    return on_all_markers(timeline, numbered)
+
+
+def on_all_markers(
+    timeline: Timeline, change: Callable[[Sequence[TimelineMarker]], tuple[TimelineMarker, ...]]
+) -> Timeline:
+    """The timeline with its own markers, and those of each of its clips, replaced by what `change` makes of
+    them."""
+
+    def changed(item: Clip | Gap) -> Clip | Gap:
+        return replace(item, markers=change(item.markers)) if isinstance(item, Clip) else item
+
+    tracks = tuple(replace(t, items=tuple(changed(i) for i in t.items)) for t in timeline.tracks)
+    return replace(timeline, tracks=tracks, markers=change(timeline.markers))

@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+from fractions import Fraction
+
+from mtbsync_engine.timing import Rate, Timecode
+from mtbsync_integrations.formats.carries import Carries
+from mtbsync_integrations.formats.fitting import fitted
+from mtbsync_integrations.timeline import Clip, Gap, Medium, Timeline, TimelineMarker, Track
+
+PAL = Rate(Fraction(25))
+MEDIUM = Medium("run.mp4", "file:///run.mp4", Timecode(777, PAL), 1000)
+CUTS = Carries(n_tracks=None, medium=frozenset({"name", "url", "start", "rate", "n_frames"}))
+
+
+def timeline(*items: Clip | Gap, markers: tuple[TimelineMarker, ...] = ()) -> Timeline:
+    return Timeline("t", Timecode(0, PAL), (Track("Video 1", items),), markers)
+
+
+def test_a_cut_between_two_frames_moves_to_the_nearer_and_says_so() -> None:
+    whole, between = Clip("whole", 25, MEDIUM, Fraction(2)), Clip("between", 25, MEDIUM, Fraction(203, 100))
+    fit, losses = fitted(timeline(whole, between), CUTS)
+    assert [clip.source_in_s for _, clip in fit.tracks[0].clips()] == [2, Fraction(51, 25)]
+    assert losses == ("Begin up to half a frame earlier or later in their footage: 'between'.",)
+
+
+def test_a_tape_keeps_the_moment_that_a_clip_begins_at() -> None:
+    tape = Carries(n_tracks=1, timecode_only=True, medium=frozenset({"name", "start", "n_frames"}))
+    fit, losses = fitted(timeline(Clip("a", 25, MEDIUM, Fraction(2))), tape)
+    ((_, clip),) = fit.tracks[0].clips()
+    assert clip.source_in_s == 2 + Fraction(777, 25)
+    assert losses == ("Left out of media: paths.",)
+
+
+def test_gaps_beside_each_other_are_one_and_none_is_at_the_end() -> None:
+    title = Clip("title", 5, None)
+    fit, losses = fitted(timeline(Gap(3), title, Gap(2), Clip("a", 25, MEDIUM), title), CUTS)
+    assert [item.n_frames for item in fit.tracks[0].items] == [10, 25]
+    assert losses == ("Left empty, as only its editor can make it: 'title', 'title'.",)
+
+
+def test_nothing_is_said_of_a_timeline_that_fits() -> None:
+    marker = TimelineMarker(3, name="A")
+    fit, losses = fitted(timeline(Clip("a", 25, MEDIUM), markers=(marker,)), CUTS)
+    assert losses == ()
+    assert [(m.frame, m.name) for m in fit.markers] == [(3, "A")]
+
+
+def test_a_marker_that_has_to_move_stays_within_the_clips_that_go() -> None:
+    markers = (TimelineMarker(24, name="A"), TimelineMarker(24, name="B"))
+    fit, losses = fitted(timeline(Clip("a", 25, MEDIUM), markers=markers), Carries(one_a_frame=True))
+    assert [(m.frame, m.name) for m in fit.markers] == [(23, "B"), (24, "A")]
+    assert losses == ("Moved, as another marker has the frame: 'B' 1 frame earlier.",)
+
+
+def test_an_earlier_second_is_that_of_the_marker() -> None:
+    markers = tuple(TimelineMarker(frame, name=str(frame)) for frame in (24, 25, 26))
+    fit, losses = fitted(timeline(Clip("a", 50, MEDIUM), markers=markers), Carries(whole_seconds=True))
+    assert [m.frame for m in fit.markers] == [0, 25, 25]
+    assert losses == ("Moved back to a whole second: '24', '26'.",)
