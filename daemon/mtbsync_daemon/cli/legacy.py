@@ -25,7 +25,7 @@ COMMANDS = {
     "benchmark-quality": "Use `mtbsync evaluate` where there is a truth, else batch_summary.csv.",
     "quality-check": "Use `mtbsync sync --strict`; it exits with 3 when a gate is not passed.",
     "prune-perf": "Each run's perf.json lies in its own output folder; delete the folder.",
-    "import-markers": "Reference markers are read from CSV.",
+    "import-markers": "Give the editor's file to `mtbsync sync --markers`, or to `mtbsync convert`.",
 }
 OPTIONS = {
     "sync": {
