@@ -12,10 +12,10 @@ sound of a track's clips is a track of its own.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any
+from typing import Any, TypeVar
 
 import opentimelineio as otio
 
@@ -35,6 +35,8 @@ from mtbsync_integrations.timeline import (
     TimelineMarker,
     Track,
 )
+
+T = TypeVar("T")
 
 KEY = "mtbsync"
 RESOLVE_KEY = "Resolve_OTIO"
@@ -81,7 +83,7 @@ def from_otio(found: Any, fallback: Timecode | None = None) -> Reading:
     losses.said += [f"Only the first timeline is read, of {len(timelines)}."] if len(timelines) > 1 else []
     try:
         timeline = _Reader(timelines[0], fallback, losses).timeline()
-    except (TimecodeError, OverflowError, ValueError, ZeroDivisionError) as error:
+    except (TimecodeError, OverflowError, ValueError, otio.exceptions.OTIOError) as error:
         raise MarkerError(f"Its times cannot be understood ({error}); export it again.") from error
     return Reading(timeline, losses.sentences())
 
@@ -105,8 +107,6 @@ def marker_colour(marker: otio.schema.Marker) -> str:
 
 def _otio_track(track: Track, kind: str, name: str, rate: Rate, *, exact: bool) -> otio.schema.Track:
     made = otio.schema.Track(name, kind=kind)
-    if exact and kind == otio.schema.TrackKind.Audio:
-        made.metadata[KEY] = {"sound_of": track.name}
     for item in track.items:
         made.append(
             _otio_clip(item, rate, exact=exact)
@@ -223,6 +223,12 @@ class _Reader:
         self.losses = losses
         self.start = _start(found, fallback)
         self.rate = self.start.rate
+        self._sounding = {
+            _place(clip.media_reference)
+            for track in found.tracks
+            if isinstance(track, otio.schema.Track) and track.kind == otio.schema.TrackKind.Audio
+            for clip in track.find_clips()
+        }
 
     def timeline(self) -> Timeline:
         own = _own(self.found)
@@ -231,7 +237,7 @@ class _Reader:
             if not isinstance(track, otio.schema.Track):
                 self.losses.add("Left out, as it lies beside the tracks", track.name)
             elif track.kind == otio.schema.TrackKind.Audio:
-                if "sound_of" not in _own(track) and not self._is_sound_of_pictures(track):
+                if not self._is_sound_of_pictures(track):
                     self.losses.add("Sound left out", track.name)
             else:
                 tracks.append(Track(track.name, tuple(self._items(track))))
@@ -239,28 +245,25 @@ class _Reader:
             self._marker(m, self._frame(_seconds(m.marked_range.start_time)))
             for m in self.found.tracks.markers
         ]
+        width, height = _noted(_unpack_size, own) or (0, 0)
         return Timeline(
             name=self.found.name,
             start=self.start,
             tracks=tuple(tracks),
             markers=tuple(sorted((m for m in markers if m), key=lambda m: m.frame)),
-            unplaced=tuple(_unpack_transferred(packed) for packed in own.get("unplaced", ())),
-            width=int(own.get("width", 0)),
-            height=int(own.get("height", 0)),
+            unplaced=_noted(_unpack_unplaced, own) or (),
+            width=width,
+            height=height,
         )
 
     def _is_sound_of_pictures(self, sound: otio.schema.Track) -> bool:
         pictures = {
-            clip.media_reference.target_url
-            for clip in self.found.find_clips()
-            if isinstance(clip.media_reference, otio.schema.ExternalReference)
-            and clip.parent().kind == otio.schema.TrackKind.Video
+            _place(clip.media_reference)
+            for track in self.found.tracks
+            if isinstance(track, otio.schema.Track) and track.kind != otio.schema.TrackKind.Audio
+            for clip in track.find_clips()
         }
-        return all(
-            isinstance(clip.media_reference, otio.schema.ExternalReference)
-            and clip.media_reference.target_url in pictures
-            for clip in sound.find_clips()
-        )
+        return all(_place(clip.media_reference) in pictures for clip in sound.find_clips())
 
     def _frame(self, t_s: Fraction) -> int:
         return nearest_frame(t_s, self.rate)
@@ -289,20 +292,21 @@ class _Reader:
     def _clip(self, clip: otio.schema.Clip, n_frames: int) -> Clip:
         if not clip.enabled:
             self.losses.add("Switched off in the edit, and kept", clip.name)
-        own = _own(clip)
-        medium = self._medium(clip, own)
-        speed = self._speed(clip, own)
-        begins = clip.trimmed_range().start_time
+        noted = _noted(_unpack_clip, _own(clip)) or _NotedClip()
+        medium = self._medium(clip, noted)
+        speed = self._speed(clip, noted)
+        span = _span(clip)
+        begins = span.start_time if span else otio.opentime.RationalTime(0, float(self.rate.fps))
         rate = medium.start.rate if medium else self.rate
         first_s = medium.start.frame / rate.fps if medium else Fraction(0)
-        source_in_s = self._exact(_seconds(begins) - first_s, own.get("source_in_s"), rate, speed)
+        source_in_s = self._exact(_seconds(begins) - first_s, noted.source_in_s, rate, speed)
         markers = []
         for marker in clip.markers:
             offset_s = _seconds(marker.marked_range.start_time) - _seconds(begins)
             frame = self._frame(offset_s / speed) if speed else 0
-            noted = _own(marker).get("frame")
-            if isinstance(noted, int) and abs(offset_s - noted / self.rate.fps * speed) < _CLOSE_S:
-                frame = noted
+            kept = _own(marker).get("frame")
+            if isinstance(kept, int) and abs(offset_s - kept / self.rate.fps * speed) < _CLOSE_S:
+                frame = kept
             if 0 <= frame < n_frames:
                 markers.append(self._marker(marker, frame))
             else:
@@ -320,42 +324,41 @@ class _Reader:
         for marker in markers:
             self.losses.add(kind, marker.name)
 
-    def _medium(self, clip: otio.schema.Clip, own: Any) -> Medium | None:
+    def _medium(self, clip: otio.schema.Clip, noted: _NotedClip) -> Medium | None:
         reference = clip.media_reference
         if isinstance(reference, otio.schema.GeneratorReference):
             return None
         extent = reference.available_range if reference else None
-        packed = own.get("medium", {})
-        rate = _exact_rate(extent.start_time.rate if extent else clip.trimmed_range().start_time.rate)
-        if "rate" in packed and float(Rate(Fraction(packed["rate"])).fps) == float(rate.fps):
-            rate = Rate(Fraction(packed["rate"]))
+        span = extent or clip.source_range
+        rate = _exact_rate(span.start_time.rate) if span else self.rate
         url = normal_url(getattr(reference, "target_url", "") or "")
         first = nearest_frame(_seconds(extent.start_time), rate) if extent else 0
+        # One that mtbsync gave no name has none.
+        usual_name = "" if noted.is_ours else file_name(url) or clip.name
         return Medium(
-            name=(reference.name if reference else "") or ("" if packed else file_name(url) or clip.name),
+            name=(reference.name if reference else "") or usual_name,
             url=url,
-            start=Timecode(max(0, first), rate, bool(packed.get("drop_frame")) and rate.can_drop),
+            start=Timecode(max(0, first), rate, noted.drop_frame and rate.can_drop),
             n_frames=nearest_frame(_seconds(extent.duration), rate) if extent else 0,
-            width=int(packed.get("width", 0)),
-            height=int(packed.get("height", 0)),
-            has_audio=bool(packed.get("has_audio")),
-            reel=str(packed.get("reel", "")),
+            width=noted.width,
+            height=noted.height,
+            has_audio=_place(reference) in self._sounding,
+            reel=noted.reel,
         )
 
-    def _speed(self, clip: otio.schema.Clip, own: Any) -> Fraction:
+    def _speed(self, clip: otio.schema.Clip, noted: _NotedClip) -> Fraction:
         speed = Fraction(1)
         for effect in clip.effects:
             if isinstance(effect, otio.schema.LinearTimeWarp):
                 speed *= Fraction(effect.time_scalar).limit_denominator(_MAX_DENOMINATOR)
             else:
                 self.losses.add("Effects left out", effect.name or effect.effect_name)
-        noted = Fraction(own.get("speed", speed))
-        return noted if abs(noted - speed) < _CLOSE_S else speed
+        return noted.speed if abs(noted.speed - speed) < _CLOSE_S else speed
 
-    def _exact(self, t_s: Fraction, noted: str | None, rate: Rate, speed: Fraction) -> Fraction:
+    def _exact(self, t_s: Fraction, noted: Fraction | None, rate: Rate, speed: Fraction) -> Fraction:
         """The exact time that a float stands for: as it was noted, else on a grid that it lies on."""
         steps = [1 / rate.fps, (abs(speed) or 1) / self.rate.fps]
-        candidates = [Fraction(noted)] if noted is not None else []
+        candidates = [] if noted is None else [noted]
         candidates += [round(t_s / step) * step for step in steps]
         return next((c for c in candidates if abs(c - t_s) < _CLOSE_S), t_s)
 
@@ -365,8 +368,8 @@ class _Reader:
             self._say_markers("Left out, as they lie before the timeline's start", [marker])
             return None
         length_s = _seconds(marker.marked_range.duration)
-        note = marker.metadata.get(RESOLVE_KEY, {}).get("Note", "")
-        known = own.get("transferred")
+        resolves = marker.metadata.get(RESOLVE_KEY, {})
+        note = resolves.get("Note", "") if hasattr(resolves, "get") else ""
         return TimelineMarker(
             frame=frame,
             n_frames=max(1, self._frame(length_s)),
@@ -374,9 +377,14 @@ class _Reader:
             colour=marker_colour(marker),
             comment=marker.comment or str(note),
             marker_id=str(own.get("id", "")),
-            kind=MarkerKind(own.get("kind", MarkerKind.STANDARD)),
-            transferred=_unpack_transferred(known) if known else None,
+            kind=_noted(MarkerKind, own.get("kind")) or MarkerKind.STANDARD,
+            transferred=_noted(_unpack_transferred, own.get("transferred")),
         )
+
+
+def _place(reference: otio.core.MediaReference | None) -> tuple[str, str]:
+    """What tells one medium from another: where it lies, and its name."""
+    return (getattr(reference, "target_url", "") or "", reference.name) if reference else ("", "")
 
 
 def _timelines(found: Any) -> Iterable[otio.schema.Timeline]:
@@ -396,13 +404,11 @@ def _timelines(found: Any) -> Iterable[otio.schema.Timeline]:
 
 def _start(found: otio.schema.Timeline, fallback: Timecode | None) -> Timecode:
     start = found.global_start_time
-    packed = _own(found).get("start")
-    if packed is not None:
-        exact = _unpack_timecode(packed)
-        if start is None or abs(_seconds(start) - exact.frame / exact.rate.fps) < _CLOSE_S:
-            return exact
+    exact = _noted(_unpack_timecode, _own(found).get("start"))
+    if exact and (start is None or abs(_seconds(start) - exact.frame / exact.rate.fps) < _CLOSE_S):
+        return exact
     times = [start] if start else []
-    times += [clip.trimmed_range().duration for clip in found.find_clips()]
+    times += [span.duration for clip in found.find_clips() if (span := _span(clip))]
     times += [marker.marked_range.start_time for marker in found.tracks.markers]
     rates = [time.rate for time in times if time.rate > 0]
     # A rate of 1 is what OpenTimelineIO gives to a time of zero that has none.
@@ -413,6 +419,12 @@ def _start(found: otio.schema.Timeline, fallback: Timecode | None) -> Timecode:
         return fallback
     rate = _exact_rate(named)
     return Timecode(max(0, nearest_frame(_seconds(start), rate)) if start else 0, rate)
+
+
+def _span(clip: otio.schema.Clip) -> otio.opentime.TimeRange | None:
+    """What a clip shows of its medium; None where nothing says how much that is."""
+    reference = clip.media_reference
+    return clip.source_range or (reference.available_range if reference else None)
 
 
 def _own(thing: Any) -> Any:
@@ -443,17 +455,59 @@ def _pack_timecode(timecode: Timecode) -> dict[str, Any]:
     }
 
 
+def _noted(unpack: Callable[[Any], T], packed: Any) -> T | None:
+    """What mtbsync noted; None where it noted nothing, or where somebody else has been at it."""
+    if packed is None:
+        return None
+    try:
+        return unpack(packed)
+    except (AttributeError, KeyError, OverflowError, TypeError, ValueError, TimecodeError):
+        return None
+
+
 def _unpack_timecode(packed: Any) -> Timecode:
-    return Timecode(packed["frame"], Rate(Fraction(packed["rate"])), packed["drop_frame"])
+    return Timecode(int(packed["frame"]), Rate(Fraction(packed["rate"])), bool(packed["drop_frame"]))
+
+
+def _unpack_size(packed: Any) -> tuple[int, int]:
+    return int(packed["width"]), int(packed["height"])
+
+
+def _unpack_unplaced(packed: Any) -> tuple[TransferredMarker, ...]:
+    return tuple(_unpack_transferred(one) for one in packed["unplaced"])
+
+
+@dataclass(frozen=True)
+class _NotedClip:
+    """What mtbsync noted of a clip that OpenTimelineIO has no exact field for."""
+
+    is_ours: bool = False
+    source_in_s: Fraction | None = None
+    speed: Fraction = Fraction(1)
+    drop_frame: bool = False
+    width: int = 0
+    height: int = 0
+    reel: str = ""
+
+
+def _unpack_clip(packed: Any) -> _NotedClip:
+    medium = packed.get("medium", {})
+    return _NotedClip(
+        is_ours="source_in_s" in packed,
+        source_in_s=Fraction(packed["source_in_s"]),
+        speed=Fraction(packed["speed"]),
+        drop_frame=bool(medium.get("drop_frame")),
+        width=int(medium.get("width", 0)),
+        height=int(medium.get("height", 0)),
+        reel=str(medium.get("reel", "")),
+    )
 
 
 def _pack_medium(medium: Medium) -> dict[str, Any]:
     return {
-        "rate": str(medium.start.rate.fps),
         "drop_frame": medium.start.drop_frame,
         "width": medium.width,
         "height": medium.height,
-        "has_audio": medium.has_audio,
         "reel": medium.reel,
     }
 
@@ -478,20 +532,21 @@ def _pack_transferred(transferred: TransferredMarker) -> dict[str, Any]:
 
 
 def _unpack_transferred(packed: Any) -> TransferredMarker:
+    t_new_s, error_s = packed["t_new_s"], packed["expected_error_s"]
     return TransferredMarker(
         marker=Marker(
-            marker_id=packed["marker_id"],
-            name=packed["name"],
-            t_s=packed["t_ref_s"],
-            duration_s=packed["duration_ref_s"],
-            colour=packed["colour"],
-            comment=packed["comment"],
-            extra=tuple((column, cell) for column, cell in packed["extra"]),
+            marker_id=str(packed["marker_id"]),
+            name=str(packed["name"]),
+            t_s=float(packed["t_ref_s"]),
+            duration_s=float(packed["duration_ref_s"]),
+            colour=str(packed["colour"]),
+            comment=str(packed["comment"]),
+            extra=tuple((str(column), str(cell)) for column, cell in packed["extra"]),
         ),
-        t_new=packed["t_new_s"],
-        duration_s=packed["duration_s"],
-        confidence=packed["confidence"],
-        expected_error_s=packed["expected_error_s"],
-        needs_review=packed["needs_review"],
-        reason=packed["reason"],
+        t_new=None if t_new_s is None else float(t_new_s),
+        duration_s=float(packed["duration_s"]),
+        confidence=float(packed["confidence"]),
+        expected_error_s=None if error_s is None else float(error_s),
+        needs_review=bool(packed["needs_review"]),
+        reason=str(packed["reason"]),
     )

@@ -47,7 +47,7 @@ def read(path: Path, rate: Rate | None = None, start: Timecode | None = None) ->
     text = read_text(path)
     try:
         found = otio.adapters.read_from_string(text, "otio_json")
-    except (ValueError, otio.exceptions.OTIOError) as error:
+    except (IndexError, KeyError, TypeError, ValueError, otio.exceptions.OTIOError) as error:
         raise MarkerError(f"{path} is not readable as OTIO ({error}); export it again.") from error
     try:
         reading = from_otio(found, start or (Timecode(0, rate) if rate else None))

@@ -30,7 +30,7 @@ CARRIES = Carries(
     drop_frame=False,
     n_tracks=None,
     speeds=True,
-    medium=frozenset({"name", "url", "start", "rate", "n_frames"}),
+    medium=frozenset({"name", "url", "start", "rate", "n_frames", "has_audio"}),
 )
 
 
