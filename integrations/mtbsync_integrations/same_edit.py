@@ -14,7 +14,7 @@ from mtbsync_engine.model import Marker, TimeMap, TransferredMarker
 from mtbsync_engine.timing import Rate, nearest_frame
 from mtbsync_integrations.build import Footage, cuts
 from mtbsync_integrations.formats.losses import listed
-from mtbsync_integrations.on_recording import chapter_of, marker_at, moment_s
+from mtbsync_integrations.on_recording import Shown, ambiguity, marker_at
 from mtbsync_integrations.timeline import Clip, Gap, Timeline, TimelineMarker, Track
 
 Transfer = Callable[[Sequence[Marker]], Sequence[TransferredMarker]]
@@ -62,12 +62,13 @@ def same_edit(
     Raises:
         MarkerError: no clip of the timeline shows the reference.
     """
-    main = max(timeline.tracks, key=lambda track: _shown(track, reference), default=None)
-    if main is None or not _shown(main, reference):
+    shown = Shown.on(timeline, reference)
+    main = max(timeline.tracks, key=lambda track: _n_frames_of(track, shown), default=None)
+    if main is None or not _n_frames_of(main, shown):
         raise MarkerError(
             f"No clip of this timeline shows {reference.name}; give the timeline that was cut from it."
         )
-    cutter = _Cutter(timeline.rate, reference, new, time_map)
+    cutter = _Cutter(timeline.rate, shown, new, time_map)
     lead = cutter.rippled(main)
     tracks = [lead if track is main else cutter.kept_in_place(track, lead) for track in timeline.tracks]
     markers, transferred = _carried(timeline, tracks, lead, cutter, transfer)
@@ -81,20 +82,20 @@ def same_edit(
         markers=tuple(sorted(markers, key=lambda m: m.frame)),
         unplaced=tuple(m for m in transferred if m.t_new is None),
     )
-    return NewEdit(made, transferred, cutter.sentences())
+    return NewEdit(made, transferred, (*ambiguity(timeline, shown), *cutter.sentences()))
 
 
-def _shown(track: Track, footage: Footage) -> int:
-    return sum(clip.n_frames for _, clip in track.clips() if chapter_of(clip, footage))
+def _n_frames_of(track: Track, shown: Shown) -> int:
+    return sum(clip.n_frames for _, clip in track.clips() if shown.chapter(clip))
 
 
 class _Cutter:
     """Cuts the new run where the reference was cut, and remembers what it could not do."""
 
-    def __init__(self, rate: Rate, reference: Footage, new: Footage, time_map: TimeMap) -> None:
+    def __init__(self, rate: Rate, reference: Shown, new: Footage, time_map: TimeMap) -> None:
         self.rate = rate
         self.reference = reference
-        self.new = new
+        self.new = Shown(new, by_place=True)
         self.time_map = time_map
         self._said: dict[str, list[str]] = {}
 
@@ -135,9 +136,9 @@ class _Cutter:
     def _cut(self, item: Clip | Gap) -> tuple[Clip, ...] | Gap:
         if isinstance(item, Gap):
             return item
-        if chapter_of(item, self.reference) is None:
+        if self.reference.chapter(item) is None:
             return (replace(item, markers=()),)
-        begins_s, ends_s = (moment_s(item, f, self.reference, self.rate) for f in (0, item.n_frames))
+        begins_s, ends_s = (self.reference.moment_s(item, f, self.rate) for f in (0, item.n_frames))
         parts = list(self._shown_of_new(min(begins_s, ends_s), max(begins_s, ends_s)))
         if not parts:
             self._say("Not shown by the new run, and left as gaps", item)
@@ -150,7 +151,7 @@ class _Cutter:
             n_frames = item.n_frames
             if item.speed:
                 n_frames = max(1, nearest_frame((high - low) / abs(float(item.speed)), self.rate))
-            made += cuts(self.new, low if item.speed >= 0 else high, n_frames, item.speed, self.rate)
+            made += cuts(self.new.footage, low if item.speed >= 0 else high, n_frames, item.speed, self.rate)
         return tuple(replace(clip, name=item.name) if item.medium is None else clip for clip in made)
 
     def _shown_of_new(self, low_s: float, high_s: float) -> Iterator[tuple[float, float]]:
@@ -216,15 +217,15 @@ def _carried(
     return moved, transferred
 
 
-def _is_under(piece: _Piece, old_frame: int, reference: Footage) -> bool:
+def _is_under(piece: _Piece, old_frame: int, reference: Shown) -> bool:
     old = piece.old
     is_there = piece.old_first <= old_frame < piece.old_first + old.n_frames
-    return is_there and isinstance(old, Clip) and chapter_of(old, reference) is not None
+    return is_there and isinstance(old, Clip) and reference.chapter(old) is not None
 
 
 def _on_reference(marker: TimelineMarker, piece: _Piece, cutter: _Cutter) -> Marker:
     assert isinstance(piece.old, Clip)
-    t_s = moment_s(piece.old, marker.frame - piece.old_first, cutter.reference, cutter.rate)
+    t_s = cutter.reference.moment_s(piece.old, marker.frame - piece.old_first, cutter.rate)
     return marker_at(marker, t_s, cutter.rate, piece.old.speed)
 
 
@@ -237,7 +238,7 @@ def _placed(
     nearest_s = float("inf")
     for clip in clips:
         if clip.speed:
-            offset_s = (t_new - moment_s(clip, 0, cutter.new, cutter.rate)) / float(clip.speed)
+            offset_s = (t_new - cutter.new.moment_s(clip, 0, cutter.rate)) / float(clip.speed)
             frame = min(max(nearest_frame(offset_s, cutter.rate), 0), clip.n_frames - 1)
             off_s = abs(offset_s - frame / float(cutter.rate.fps))
             if off_s < nearest_s:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import av
@@ -13,10 +14,11 @@ import numpy as np
 from rich.progress import track
 from scripts.bench import BUILD, ROOT
 from scripts.bench.alone import call_alone
-from scripts.bench.indexed import align, make_index
+from scripts.bench.indexed import align_saved, make_index
 from scripts.bench.results import Result, content_key
 from scripts.bench.tables import Finding, Row, memory, table, times
 
+from mtbsync_engine.index.store import save_index
 from mtbsync_engine.model import IndexParams
 from support.scene import View, seen_by
 from support.videos import write_video
@@ -57,10 +59,15 @@ def _measure(folder: Path, minutes: int) -> dict[str, Any]:
     matcher = IndexParams().matcher
     new, indexing = call_alone(make_index, folder / f"new-{minutes}.mp4", matcher)
     ref, _ = call_alone(make_index, folder / f"ref-{minutes}.mp4", matcher)
-    judged, aligning = call_alone(align, new, ref)
+    n_pictures = len(new.t_s)
+    with TemporaryDirectory() as saved:
+        places = Path(saved, "new.npz"), Path(saved, "ref.npz")
+        for index, place in zip((new, ref), places, strict=True):
+            save_index(index, place)
+        judged, aligning = call_alone(align_saved, *places)
     return {
         "minutes": minutes,
-        "n_pictures": len(new.t_s),
+        "n_pictures": n_pictures,
         "decision": judged.verdict.decision.value,
         "indexing": asdict(indexing),
         "aligning": asdict(aligning),

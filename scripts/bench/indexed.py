@@ -9,6 +9,7 @@ from mtbsync_engine.align.fit import FitParams
 from mtbsync_engine.align.match import match
 from mtbsync_engine.align.refine import RefineParams
 from mtbsync_engine.index.build import build_index
+from mtbsync_engine.index.store import load_index
 from mtbsync_engine.judge import Gates, Judged
 from mtbsync_engine.media import plan_sampling, probe, sample_frames
 from mtbsync_engine.model import Index, IndexParams, Matcher
@@ -38,6 +39,11 @@ def decode(video: Path, matcher: Matcher) -> int:
     recording = probe(video)
     plan = plan_sampling(recording, fps=params.fps, fast=params.fast)
     return sum(1 for _ in sample_frames(recording, plan, max_side=params.max_side_px))
+
+
+def align_saved(new: Path, ref: Path) -> Judged:
+    """Load the indexes of two runs and line them up."""
+    return align(load_index(new), load_index(ref))
 
 
 def align(

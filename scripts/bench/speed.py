@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import av
 from rich.progress import track
 from scripts.bench.alone import call_alone
-from scripts.bench.indexed import MATCHERS, align, decode, make_index
+from scripts.bench.indexed import MATCHERS, align_saved, decode, make_index
 from scripts.bench.pairs import Pair, made_pairs, stored_pairs
 from scripts.bench.results import Result
 from scripts.bench.tables import Finding, Row, matcher_name, memory, table, times
 
+from mtbsync_engine.index.store import save_index
 from mtbsync_engine.media import plan_sampling, probe
 from mtbsync_engine.model import IndexParams, Matcher
 
@@ -32,7 +35,11 @@ def _measure(pair: Pair, matcher: Matcher) -> dict[str, Any]:
     n_described, decoding = call_alone(decode, pair.new, matcher)
     new, indexing = call_alone(make_index, pair.new, matcher)
     ref, _ = call_alone(make_index, pair.ref, matcher)
-    _, aligning = call_alone(align, new, ref)
+    with TemporaryDirectory() as saved:
+        places = Path(saved, "new.npz"), Path(saved, "ref.npz")
+        for index, place in zip((new, ref), places, strict=True):
+            save_index(index, place)
+        _, aligning = call_alone(align_saved, *places)
     return {
         "pair": pair.name,
         "matcher": matcher.value,

@@ -20,7 +20,7 @@ def test_a_cut_between_two_frames_moves_to_the_nearer_and_says_so() -> None:
     whole, between = Clip("whole", 25, MEDIUM, Fraction(2)), Clip("between", 25, MEDIUM, Fraction(203, 100))
     fit, losses = fitted(timeline(whole, between), CUTS)
     assert [clip.source_in_s for _, clip in fit.tracks[0].clips()] == [2, Fraction(51, 25)]
-    assert losses == ("Begin up to half a frame earlier or later in their footage: 'between'.",)
+    assert losses == ("Begin up to 0.010 s earlier or later in their footage: 'between'.",)
 
 
 def test_a_tape_keeps_the_moment_that_a_clip_begins_at() -> None:
@@ -57,3 +57,40 @@ def test_an_earlier_second_is_that_of_the_marker() -> None:
     fit, losses = fitted(timeline(Clip("a", 50, MEDIUM), markers=markers), Carries(whole_seconds=True))
     assert [m.frame for m in fit.markers] == [0, 25, 25]
     assert losses == ("Moved back to a whole second: '24', '26'.",)
+
+
+def test_a_track_that_is_left_empty_goes_before_tracks_are_counted() -> None:
+    titles, run = Track("Titles", (Clip("title", 50, None),)), Track("Run", (Clip("a", 50, MEDIUM),))
+    one = Carries(n_tracks=1, medium=CUTS.medium)
+    fit, losses = fitted(Timeline("t", Timecode(0, PAL), (titles, run)), one)
+    assert [clip.name for _, clip in fit.tracks[0].clips()] == ["a"]
+    assert losses == (
+        "Left empty, as only its editor can make it: 'title'.",
+        "Names of tracks left out: 'Run'.",
+    )
+
+
+def test_clip_markers_keep_apart_as_the_timeline_s_do() -> None:
+    same = (TimelineMarker(5, name="A"), TimelineMarker(5, name="B"))
+    carries = Carries(n_tracks=None, medium=CUTS.medium, clip_markers=True, one_a_frame=True)
+    fit, losses = fitted(timeline(Clip("a", 25, MEDIUM, markers=same)), carries)
+    assert [m.frame for m in fit.tracks[0].clips()[0][1].markers] == [5, 6]
+    assert losses == ("Moved, as another marker has the frame: 'B' 1 frame later.",)
+
+
+def test_markers_of_a_held_picture_move_to_the_timeline() -> None:
+    held = Clip("a", 25, MEDIUM, speed=Fraction(0), markers=(TimelineMarker(5, name="A"),))
+    carries = Carries(n_tracks=None, medium=CUTS.medium, clip_markers=True, speeds=True)
+    fit, _ = fitted(timeline(Gap(10), held), carries)
+    assert [(m.frame, m.name) for m in fit.markers] == [(15, "A")]
+    assert fit.tracks[0].clips()[0][1].markers == ()
+
+
+def test_a_cut_that_a_list_of_markers_cannot_hold_is_said() -> None:
+    listed = Carries()
+    assert fitted(timeline(Clip("a", 25, MEDIUM)), listed)[1] == ()
+    for item in (Clip("a", 25, MEDIUM, Fraction(2)), Clip("a", 25, MEDIUM, speed=Fraction(2))):
+        assert fitted(timeline(item), listed)[1] == ("1 clip left out: the format holds markers only.",)
+    assert fitted(timeline(Gap(1), Clip("a", 25, MEDIUM)), listed)[1] == (
+        "1 clip left out: the format holds markers only.",
+    )

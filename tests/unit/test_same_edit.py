@@ -195,6 +195,66 @@ def test_a_tape_is_known_by_its_timecode() -> None:
     assert [m.t_s for m in markers_on(old, REFERENCE).markers] == [65.0]
 
 
+@pytest.mark.parametrize("tape_starts", ["00:00:00:00", "23:59:50:00"])
+def test_a_tape_may_run_past_midnight(tape_starts: str) -> None:
+    start = Timecode.parse(tape_starts, PAL)
+    footage = Footage.of_files([(Path("/media/GX010001.MP4"), 0.0)], 60.0, start)
+    at = start + 25 * 30
+    tape = Medium("GX010001.MP4", "", Timecode(0, PAL), 0)
+    old = edit(Clip("a clip", 100, tape, at.frame / PAL.fps), markers=[TimelineMarker(50, name="A")])
+    assert [m.t_s for m in markers_on(old, footage).markers] == [32.0]
+
+
+@pytest.mark.parametrize("medium_starts", [0, 36_672 * 25])
+@pytest.mark.parametrize("recording_starts", [0, 36_672 * 25])
+def test_footage_of_unknown_length_is_no_tape_where_its_timecode_does_not_fit(
+    medium_starts: int, recording_starts: int
+) -> None:
+    path = Path("/media/GX010001.MP4")
+    footage = Footage.of_files([(path, 0.0)], 60.0, Timecode(recording_starts, PAL))
+    medium = Medium("GX010001.MP4", "file:///media/GX010001.MP4", Timecode(medium_starts, PAL), 0)
+    old = edit(Clip("a clip", 100, medium, Fraction(20)), markers=[TimelineMarker(50, name="A")])
+    assert [m.t_s for m in markers_on(old, footage).markers] == [22.0]
+
+
+def test_a_file_of_the_same_name_elsewhere_is_another_recording() -> None:
+    namesake = replace(FIRST, url="file:///another%20ride/GX010001.MP4")
+    old = edit(
+        clip(FIRST, 20.0, 4.0),
+        clip(namesake, 50.0, 4.0),
+        markers=[TimelineMarker(10, name="A"), TimelineMarker(110, name="B")],
+    )
+    found = markers_on(old, REFERENCE)
+    assert [(m.name, m.t_s) for m in found.markers] == [("A", 20.4)]
+    assert found.losses == ("On something else than GX010001.MP4: 'B'.",)
+    made = same_edit(old, REFERENCE, NEW, TIME_MAP, carried)
+    assert [name for _, _, name, _ in cuts(made.timeline)] == ["GX010002.MP4", "GX010001.MP4"]
+
+
+def test_namesakes_in_several_places_are_told_where_none_is_known_by_its_place() -> None:
+    here, there = (replace(FIRST, url=f"file:///{place}/GX010001.MP4") for place in ("a", "b"))
+    old = edit(clip(here, 20.0, 4.0), clip(there, 50.0, 4.0))
+    sentence = "These lie in several places, and all count as GX010001.MP4: GX010001.MP4."
+    assert markers_on(old, REFERENCE).losses == (sentence,)
+    assert same_edit(old, REFERENCE, NEW, TIME_MAP, carried).losses == (sentence,)
+
+
+def test_what_a_reversed_clip_shows_of_several_stretches_stays_reversed() -> None:
+    parted = TimeMap(
+        np.array([0.0, 10.0, 12.0, 40.0]),
+        np.array([10.0, 30.0, 34.0, 90.0]),
+        np.full(4, 0.01),
+        ((0.0, 10.0), (12.0, 40.0)),
+    )
+    old = edit(clip(FIRST, 40.0, 20.0, speed=Fraction(-1)))
+    made = same_edit(old, REFERENCE, NEW, parted, carried)
+    assert [(first, n, source) for first, n, _, source in cuts(made.timeline)] == [
+        (0, 75, 15.0),
+        (75, 125, 10.0),
+    ]
+    assert made.losses == ("Shown by the new run in part only: 'GX010001.MP4'.",)
+
+
 def test_the_recordings_of_an_edit_are_listed_by_how_much_of_them_it_shows() -> None:
     old = edit(clip(FIRST, 20.0, 4.0), clip(MUSIC, 0.0, 9.0), clip(FIRST, 5.0, 4.0), Clip("title", 500, None))
     assert recordings_in(old) == ("/media/song.wav", "/media/GX010001.MP4")

@@ -53,9 +53,7 @@ def fitted(timeline: Timeline, carries: Carries) -> tuple[Timeline, tuple[str, .
         losses.append(f"Added, as the format needs a marker on the first frame: '{carries.opening}'.")
         timeline = replace(timeline, markers=(TimelineMarker(0, name=carries.opening), *timeline.markers))
     if carries.one_a_frame:
-        markers, moves = one_a_frame(timeline.markers, n_frames, timeline.rate)
-        timeline = replace(timeline, markers=markers)
-        losses += moves
+        timeline = _one_a_frame(timeline, n_frames, losses)
     timeline = with_stable_ids(timeline, anew=not carries.ids)
     if not carries.start:
         if timeline.start.frame:
@@ -138,6 +136,27 @@ def _fit_marker(
     )
 
 
+def _one_a_frame(timeline: Timeline, n_frames: int, losses: list[str]) -> Timeline:
+    """No two markers on one frame of the timeline, nor of any clip."""
+
+    def spread(markers: Sequence[TimelineMarker], within: int) -> tuple[TimelineMarker, ...]:
+        placed, moves = one_a_frame(markers, within, timeline.rate)
+        losses.extend(moves)
+        return placed
+
+    tracks = tuple(
+        replace(
+            track,
+            items=tuple(
+                replace(item, markers=spread(item.markers, item.n_frames)) if isinstance(item, Clip) else item
+                for item in track.items
+            ),
+        )
+        for track in timeline.tracks
+    )
+    return replace(timeline, tracks=tracks, markers=spread(timeline.markers, n_frames))
+
+
 def _whole_second(frame: int, rate: Rate) -> int:
     # The last second whose own frame does not come after `frame`: that frame stands still.
     second = math.ceil((frame + Fraction(1, 2)) / rate.fps) - 1
@@ -149,10 +168,15 @@ def _title(marker: TimelineMarker) -> str:
 
 
 def _with_clip_markers_on_timeline(timeline: Timeline, carries: Carries) -> Timeline:
-    """Markers of clips that keep none, or that go themselves, moved to the timeline."""
+    """Markers of clips that keep none, or that go themselves, moved to the timeline.
+
+    All markers of a held picture stand on one frame of its medium; only a format that keeps what mtbsync
+    knows of each can tell them apart.
+    """
 
     def keeps(clip: Clip) -> bool:
-        return carries.clip_markers and (carries.generators or clip.medium is not None)
+        stays = carries.generators or clip.medium is not None
+        return carries.clip_markers and stays and (clip.speed != 0 or carries.sync)
 
     def bare(item: Clip | Gap) -> Clip | Gap:
         return replace(item, markers=()) if isinstance(item, Clip) and not keeps(item) else item
@@ -173,70 +197,94 @@ def _with_clip_markers_on_timeline(timeline: Timeline, carries: Carries) -> Time
 
 
 def _fit_tracks(timeline: Timeline, carries: Carries, losses: list[str]) -> Timeline:
-    tracks = tuple(track for track in timeline.tracks if track.clips())
+    tracks = _tracks_that_stay(timeline.tracks, carries, losses)
     clips = [clip for track in tracks for _, clip in track.clips()]
+    _say_what_clips_lose(clips, timeline, carries, losses)
+    fit = tuple(
+        Track(
+            track.name if carries.track_names else f"Video {number}",
+            tuple(_fit_clip(i, timeline, carries) if isinstance(i, Clip) else i for i in track.items),
+        )
+        for number, track in enumerate(tracks, start=1)
+    )
+    pairs = list(zip(clips, (clip for track in fit for _, clip in track.clips()), strict=True))
+    marked = [pair for was, now in pairs for pair in zip(was.markers, now.markers, strict=True)]
+    _say(losses, "Moved to a frame of their footage", [_title(was) for was, now in marked if now != was])
+    _say_what_begins_elsewhere(pairs, losses)
+    renamed = [f"'{was.name}'" for was, now in zip(tracks, fit, strict=True) if was.name != now.name]
+    _say(losses, "Names of tracks left out", renamed)
+    return replace(timeline, tracks=fit)
+
+
+def _tracks_that_stay(tracks: Sequence[Track], carries: Carries, losses: list[str]) -> tuple[Track, ...]:
+    """The tracks that the format has room for; what only its editor can make is a gap on them, gaps beside
+    each other are one, and none is at the end."""
+    clips = [(first, clip) for track in tracks for first, clip in track.clips()]
     if carries.n_tracks == 0:
-        if len(clips) > 1 or any(clip.speed != 1 for clip in clips):
-            losses.append(f"{len(clips)} clips left out: the format holds markers only.")
-        return replace(timeline, tracks=())
-    if carries.n_tracks is not None and len(tracks) > carries.n_tracks:
-        _say(losses, "Tracks left out", [f"'{track.name}'" for track in tracks[carries.n_tracks :]])
-        tracks = tracks[: carries.n_tracks]
-        clips = [clip for track in tracks for _, clip in track.clips()]
+        if len(clips) > 1 or any(_is_cut(first, clip) for first, clip in clips):
+            n_clips = "1 clip" if len(clips) == 1 else f"{len(clips)} clips"
+            losses.append(f"{n_clips} left out: the format holds markers only.")
+        return ()
+    if not carries.generators:
+        made = [f"'{clip.name}'" for _, clip in clips if not clip.medium]
+        _say(losses, "Left empty, as only its editor can make it", made)
+    bare = [Track(track.name, _without_generators(track.items, carries)) for track in tracks]
+    filled = [track for track in bare if track.items]
+    if carries.n_tracks is not None:
+        _say(losses, "Tracks left out", [f"'{track.name}'" for track in filled[carries.n_tracks :]])
+        filled = filled[: carries.n_tracks]
+    return tuple(filled)
+
+
+def _is_cut(first: int, clip: Clip) -> bool:
+    """Whether a clip is anything else than footage from its first picture on, at the timeline's start."""
+    return first != 0 or clip.source_in_s != 0 or clip.speed != 1
+
+
+def _without_generators(items: Sequence[Clip | Gap], carries: Carries) -> tuple[Clip | Gap, ...]:
+    stay: list[Clip | Gap] = []
+    for item in items:
+        if isinstance(item, Clip) and (item.medium or carries.generators):
+            stay.append(item)
+        elif stay and isinstance(stay[-1], Gap):
+            stay[-1] = Gap(stay[-1].n_frames + item.n_frames)
+        elif item.n_frames:
+            stay.append(Gap(item.n_frames))
+    return tuple(stay[:-1] if stay and isinstance(stay[-1], Gap) else stay)
+
+
+def _say_what_clips_lose(
+    clips: Sequence[Clip], timeline: Timeline, carries: Carries, losses: list[str]
+) -> None:
     media = [clip.medium for clip in clips if clip.medium]
     lost = [what for what in _MEDIUM_WORDS if what not in carries.medium]
     said = [_MEDIUM_WORDS[what] for what in lost if any(_says(m, what, timeline) for m in media)]
     _say(losses, "Left out of media", said)
     named = [f"'{clip.name}'" for clip in clips if carries.clip_name(clip.name) != clip.name]
     _say(losses, "Names of clips made fit for the format", named)
-    if not carries.generators:
-        _say(
-            losses,
-            "Left empty, as only its editor can make it",
-            [f"'{c.name}'" for c in clips if not c.medium],
-        )
     if not carries.speeds:
-        _say(
-            losses,
-            "Changed speed left out",
-            [f"'{c.name}' ({float(c.speed):.0%})" for c in clips if c.medium and c.speed != 1],
-        )
-    fit = tuple(
-        Track(
-            track.name if carries.track_names else f"Video {number}",
-            _fit_items(track.items, timeline, carries),
-        )
-        for number, track in enumerate(tracks, start=1)
-    )
-    had = [clip for clip in clips if clip.medium or carries.generators]
-    kept = [clip for track in fit for _, clip in track.clips()]
-    marked = [
-        pair
-        for was, now in zip(had, kept, strict=True)
-        for pair in zip(was.markers, now.markers, strict=True)
-    ]
-    _say(losses, "Moved to a frame of their footage", [_title(was) for was, now in marked if now != was])
-    if not carries.any_cut:
-        off = [f"'{was.name}'" for was, now in zip(had, kept, strict=True) if _begins_elsewhere(was, now)]
-        _say(losses, "Begin up to half a frame earlier or later in their footage", off)
-    renamed = [
-        f"'{before.name}'" for before, after in zip(tracks, fit, strict=True) if before.name != after.name
-    ]
-    _say(losses, "Names of tracks left out", renamed)
-    return replace(timeline, tracks=fit)
+        retimed = [f"'{c.name}' ({float(c.speed):.0%})" for c in clips if c.medium and c.speed != 1]
+        _say(losses, "Changed speed left out", retimed)
 
 
-def _fit_items(items: Sequence[Clip | Gap], timeline: Timeline, carries: Carries) -> tuple[Clip | Gap, ...]:
-    """The items with each clip made fit, gaps beside each other made one, and none at the end."""
-    fit: list[Clip | Gap] = []
-    for item in items:
-        if isinstance(item, Clip) and (item.medium or carries.generators):
-            fit.append(_fit_clip(item, timeline, carries))
-        elif fit and isinstance(fit[-1], Gap):
-            fit[-1] = Gap(fit[-1].n_frames + item.n_frames)
-        elif item.n_frames:
-            fit.append(Gap(item.n_frames))
-    return tuple(fit[:-1] if fit and isinstance(fit[-1], Gap) else fit)
+def _say_what_begins_elsewhere(pairs: Sequence[tuple[Clip, Clip]], losses: list[str]) -> None:
+    """Name the clips that show another moment of their medium first than they did."""
+    off_s = {
+        was.name: abs(float(_timecode_s(now) - _timecode_s(was)))
+        for was, now in pairs
+        if was.source_in_s != now.source_in_s and _timecode_s(was) != _timecode_s(now)
+    }
+    if off_s:
+        names = [f"'{name}'" for name in off_s]
+        losses.append(
+            f"Begin up to {max(off_s.values()):.3f} s earlier or later in their footage: {listed(names)}."
+        )
+
+
+def _timecode_s(clip: Clip) -> Fraction:
+    """The second of its medium's own clock that a clip begins at."""
+    start = clip.medium.start if clip.medium else Timecode(0, Rate(Fraction(1)))
+    return clip.source_in_s + start.frame / start.rate.fps
 
 
 def _fit_clip(clip: Clip, timeline: Timeline, carries: Carries) -> Clip:
@@ -256,16 +304,6 @@ def _fit_clip(clip: Clip, timeline: Timeline, carries: Carries) -> Clip:
         source_in_s = nearest_frame(source_in_s / step_s, Rate(Fraction(1))) * step_s
     clip = replace(clip, medium=medium, source_in_s=source_in_s)
     return snapped(clip, timeline.rate) if carries.media_frames else clip
-
-
-def _begins_elsewhere(was: Clip, now: Clip) -> bool:
-    """Whether a clip shows another moment of its medium first than it did."""
-    moments = [
-        clip.source_in_s + clip.medium.start.frame / clip.medium.start.rate.fps
-        for clip in (was, now)
-        if clip.medium
-    ]
-    return bool(moments) and was.source_in_s != now.source_in_s and len(set(moments)) > 1
 
 
 def _fit_medium(clip: Clip, medium: Medium, timeline: Timeline, carries: Carries) -> Medium:
