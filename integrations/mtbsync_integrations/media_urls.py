@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote, unquote
 
 _DRIVE = re.compile(r"/?([A-Za-z]):(?=[\\/]|$)")
+# Of a file there is no query and no fragment, so a bare ? or # belongs to its name.
+_FILE_URL = re.compile(r"file:(?://(?P<server>[^/]*))?(?P<path>/?.*)", re.IGNORECASE | re.DOTALL)
 _SAFE = "/:!$&'()*+,;=@-._~"
 
 
@@ -30,12 +32,12 @@ def path_of(url: str) -> str:
 
     What is no file URL is given back as it is.
     """
-    if not url.lower().startswith("file:"):
+    match = _FILE_URL.fullmatch(url)
+    if match is None:
         return url
-    parts = urlsplit(url)
-    path = unquote(parts.path)
-    if parts.netloc and parts.netloc.lower() != "localhost":
-        return f"//{parts.netloc}{path}"
+    server, path = match["server"] or "", unquote(match["path"])
+    if server and server.lower() != "localhost":
+        return f"//{server}{path}"
     return path[1:] if _DRIVE.match(path) else path
 
 

@@ -12,7 +12,7 @@ sound of a track's clips is a track of its own.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, TypeVar
@@ -83,6 +83,8 @@ def from_otio(found: Any, fallback: Timecode | None = None) -> Reading:
     losses.said += [f"Only the first timeline is read, of {len(timelines)}."] if len(timelines) > 1 else []
     try:
         timeline = _Reader(timelines[0], fallback, losses).timeline()
+    except RecursionError as error:
+        raise MarkerError("It is nested too deep to be read; export a simpler timeline.") from error
     except (TimecodeError, OverflowError, ValueError, otio.exceptions.OTIOError) as error:
         raise MarkerError(f"Its times cannot be understood ({error}); export it again.") from error
     return Reading(timeline, losses.sentences())
@@ -236,11 +238,17 @@ class _Reader:
         for track in self.found.tracks:
             if not isinstance(track, otio.schema.Track):
                 self.losses.add("Left out, as it lies beside the tracks", track.name)
-            elif track.kind == otio.schema.TrackKind.Audio:
-                if not self._is_sound_of_pictures(track):
-                    self.losses.add("Sound left out", track.name)
-            else:
+                self._say_markers("Left out with what lies beside the tracks", _markers_in(track))
+                continue
+            self._say_if_off(track)
+            self._say_markers("Markers of tracks left out", track.markers)
+            if track.kind != otio.schema.TrackKind.Audio:
                 tracks.append(Track(track.name, tuple(self._items(track))))
+                continue
+            if not self._is_sound_of_pictures(track):
+                self.losses.add("Sound left out", track.name)
+            inner = (marker for child in track for marker in _markers_in(child))
+            self._say_markers("Markers of sound left out", inner)
         markers = [
             self._marker(m, self._frame(_seconds(m.marked_range.start_time)))
             for m in self.found.tracks.markers
@@ -286,12 +294,20 @@ class _Reader:
             elif isinstance(child, otio.schema.Clip):
                 yield self._clip(child, n_frames)
             else:
-                self.losses.add("Kept as one clip without its medium", child.name)
-                yield Clip(child.name, n_frames, None)
+                yield self._nested(child, n_frames)
+
+    def _nested(self, nested: otio.core.Composition, n_frames: int) -> Clip:
+        """One clip in place of an edit within the edit."""
+        self.losses.add("Kept as one clip without its medium", nested.name)
+        self._say_if_off(nested)
+        inner = (marker for child in nested for marker in _markers_in(child))
+        self._say_markers("Markers inside nested edits left out", inner)
+        begins = nested.trimmed_range().start_time
+        markers = self._markers_of(nested, begins, n_frames, Fraction(1))
+        return Clip(nested.name, n_frames, None, markers=markers)
 
     def _clip(self, clip: otio.schema.Clip, n_frames: int) -> Clip:
-        if not clip.enabled:
-            self.losses.add("Switched off in the edit, and kept", clip.name)
+        self._say_if_off(clip)
         noted = _noted(_unpack_clip, _own(clip)) or _NotedClip()
         medium = self._medium(clip, noted)
         speed = self._speed(clip, noted)
@@ -299,9 +315,21 @@ class _Reader:
         begins = span.start_time if span else otio.opentime.RationalTime(0, float(self.rate.fps))
         rate = medium.start.rate if medium else self.rate
         first_s = medium.start.frame / rate.fps if medium else Fraction(0)
-        source_in_s = self._exact(_seconds(begins) - first_s, noted.source_in_s, rate, speed)
+        return Clip(
+            name=clip.name,
+            n_frames=n_frames,
+            medium=medium,
+            source_in_s=self._exact(_seconds(begins) - first_s, noted.source_in_s, rate, speed),
+            speed=speed,
+            markers=self._markers_of(clip, begins, n_frames, speed),
+        )
+
+    def _markers_of(
+        self, item: otio.core.Item, begins: otio.opentime.RationalTime, n_frames: int, speed: Fraction
+    ) -> tuple[TimelineMarker, ...]:
+        """An item's own markers, which count as its source does, from `begins` on."""
         markers = []
-        for marker in clip.markers:
+        for marker in item.markers:
             offset_s = _seconds(marker.marked_range.start_time) - _seconds(begins)
             frame = self._frame(offset_s / speed) if speed else 0
             kept = _own(marker).get("frame")
@@ -311,14 +339,11 @@ class _Reader:
                 markers.append(self._marker(marker, frame))
             else:
                 self._say_markers("Left out, as their clip is cut before or after them", [marker])
-        return Clip(
-            name=clip.name,
-            n_frames=n_frames,
-            medium=medium,
-            source_in_s=source_in_s,
-            speed=speed,
-            markers=tuple(m for m in markers if m),
-        )
+        return tuple(m for m in markers if m)
+
+    def _say_if_off(self, item: otio.core.Item) -> None:
+        if not item.enabled:
+            self.losses.add("Switched off in the edit, and kept", item.name)
 
     def _say_markers(self, kind: str, markers: Iterable[otio.schema.Marker]) -> None:
         for marker in markers:
@@ -368,8 +393,7 @@ class _Reader:
             self._say_markers("Left out, as they lie before the timeline's start", [marker])
             return None
         length_s = _seconds(marker.marked_range.duration)
-        resolves = marker.metadata.get(RESOLVE_KEY, {})
-        note = resolves.get("Note", "") if hasattr(resolves, "get") else ""
+        note = _metadata(marker, RESOLVE_KEY).get("Note", "")
         return TimelineMarker(
             frame=frame,
             n_frames=max(1, self._frame(length_s)),
@@ -385,6 +409,15 @@ class _Reader:
 def _place(reference: otio.core.MediaReference | None) -> tuple[str, str]:
     """What tells one medium from another: where it lies, and its name."""
     return (getattr(reference, "target_url", "") or "", reference.name) if reference else ("", "")
+
+
+def _markers_in(thing: otio.core.Composable) -> Iterable[otio.schema.Marker]:
+    """The markers of a thing and of everything inside it."""
+    if isinstance(thing, otio.core.Item):
+        yield from thing.markers
+    if isinstance(thing, otio.core.Composition):
+        for child in thing:
+            yield from _markers_in(child)
 
 
 def _timelines(found: Any) -> Iterable[otio.schema.Timeline]:
@@ -427,10 +460,24 @@ def _span(clip: otio.schema.Clip) -> otio.opentime.TimeRange | None:
     return clip.source_range or (reference.available_range if reference else None)
 
 
-def _own(thing: Any) -> Any:
+def _own(thing: Any) -> dict[str, Any]:
     """What mtbsync noted on an object; empty where that is nothing."""
-    own = thing.metadata.get(KEY, {})
-    return own if hasattr(own, "get") else {}
+    return _metadata(thing, KEY)
+
+
+def _metadata(thing: Any, key: str) -> dict[str, Any]:
+    """What an object's metadata holds under `key`; empty where that is nothing, or no mapping."""
+    found = _copied(thing.metadata.get(key))
+    return found if isinstance(found, dict) else {}
+
+
+def _copied(value: Any) -> Any:
+    """A value as plain data: what OpenTimelineIO hands out is void once its owner is gone."""
+    if isinstance(value, Mapping):
+        return {str(key): _copied(inner) for key, inner in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [_copied(inner) for inner in value]
+    return value
 
 
 def _exact_rate(rate: float) -> Rate:
@@ -461,7 +508,7 @@ def _noted(unpack: Callable[[Any], T], packed: Any) -> T | None:
         return None
     try:
         return unpack(packed)
-    except (AttributeError, KeyError, OverflowError, TypeError, ValueError, TimecodeError):
+    except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError, TimecodeError):
         return None
 
 

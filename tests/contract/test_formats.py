@@ -9,7 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mtbsync_engine.errors import ExportError
@@ -28,6 +28,7 @@ from support.timelines import (
     one_clip,
     point,
     rich,
+    timelines,
 )
 
 NAMES = format_names()
@@ -62,6 +63,15 @@ def test_everything_a_timeline_can_hold_comes_back_or_was_fitted_away(
     name: str, start: Timecode, tmp_path: Path
 ) -> None:
     assert_comes_back(name, rich(start), tmp_path)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(timeline=timelines())
+def test_any_timeline_comes_back_or_was_fitted(
+    name: str, timeline: Timeline, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    assert_comes_back(name, timeline, tmp_path_factory.mktemp("any"))
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -79,7 +79,10 @@ def test_a_timeline_that_tells_no_rate_needs_one(rides: Rides, tmp_path: Path) -
     source = written(edit_of(rides), "edl", tmp_path)
     outcome = mtbsync("convert", source, tmp_path / "b.otio")
     assert outcome.status == 1
-    assert outcome.err == f"{source} does not tell its timeline's frame rate; give it with --fps.\n"
+    assert outcome.err == (
+        f"{source} does not tell its timeline's frame rate; give it with --fps (for "
+        "reference markers, --markers-fps).\n"
+    )
     outcome = mtbsync("convert", source, tmp_path / "b.otio", "--start-tc", "01:00:00:00")
     assert outcome.status == 2
     assert "--start-tc needs --fps" in outcome.err
@@ -218,6 +221,12 @@ def test_an_edit_of_something_else_is_refused(rides: Rides, out: Path, tmp_path:
         (("--timeline", "a.otio"), "Give either --warp, or --new"),
         (("--timeline", "a.otio", "--ref-markers", "b.csv"), "Give either --ref-markers or --timeline."),
         (("--ref-markers", "b.csv"), "--ref-markers needs --warp"),
+        (("--ref-markers", "b.csv", "--warp", "w", "--new", "n.mp4"), "go with --timeline."),
+        (("--timeline", "a.otio", "--warp", "w", "--reference", "r.mp4"), "--reference goes with --new"),
+        (
+            ("--timeline", "a.otio", "--warp", "w", "--plot-overlay"),
+            "--plot-overlay goes with --ref-markers.",
+        ),
     ],
 )
 def test_what_does_not_go_together_is_said(options: tuple[str, ...], sentence: str, tmp_path: Path) -> None:

@@ -10,11 +10,14 @@ from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
+import opentimelineio as otio
 import pytest
 
+from mtbsync_engine.errors import TimecodeError
 from mtbsync_engine.timing import Rate, Timecode
 from mtbsync_integrations.formats import export, format_names, get_format
 from mtbsync_integrations.formats.fitting import fitted
+from mtbsync_integrations.otio import adapter
 from support.timelines import on_frames, rich
 
 ROOT = Path(__file__).parents[2]
@@ -106,3 +109,10 @@ def test_an_export_of_several_files_is_written_beside_the_first(
     )
     assert {path.name for path in tmp_path.glob("*.edl")} == {"out.edl", "out_2.edl"}
     assert "these take 2; import each of them" in done.stderr
+
+
+def test_a_start_without_a_rate_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(TimecodeError, match="give their `rate` with it"):
+        adapter.read_from_file(str(tmp_path / "any.edl"), start="01:00:00:00")
+    with pytest.raises(TimecodeError, match="give their `rate` with it"):
+        adapter.write_to_string(otio.schema.Timeline("any"), start="01:00:00:00")

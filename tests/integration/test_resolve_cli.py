@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -52,7 +53,8 @@ def test_lua_writes_a_script_for_the_markers_and_one_to_take_them_away(tmp_path:
     assert push.parent == tmp_path / "Utility" / "mtbsync"
     assert (push.name, remove.name) == ("Push markers of new_markers.lua", "Remove mtbsync markers.lua")
     text = push.read_text(encoding="ascii")
-    assert 'key = "new_markers/m1", frame = 50, colour = "Red", name = "gate", note = ""' in text
+    wanted = 'frame = 50, colour = "Red", name = "gate", note = ""'
+    assert re.search(f'key = "new_markers-[0-9a-f]{{8}}/m1", {wanted}', text)
     assert 'note = "CHECK, may be 0.9 s off: brake"' in text
     assert "Not placed: 'gone' (the new run does not show it)." in outcome.err
     assert len(resolve("uninstall", "--folder", tmp_path, "--json").document["removed"]) == 2
@@ -66,11 +68,10 @@ def test_lua_without_a_rate_asks_for_one(tmp_path: Path) -> None:
     assert "Say the timeline's frame rate with --fps" in outcome.err
 
 
-def test_lua_takes_the_rate_and_the_file_that_sync_noted(tmp_path: Path) -> None:
-    markers = tmp_path / "new_markers.csv"
-    markers.write_text(MARKERS, encoding="utf-8")
+def note_run(folder: Path, fingerprint: str | None) -> None:
+    """What `sync` notes of a recording of two files; earlier versions noted no fingerprint."""
     noted = {
-        "files": [str(tmp_path / "GX010034.MP4"), str(tmp_path / "GX020034.MP4")],
+        "files": [str(folder / "GX010034.MP4"), str(folder / "GX020034.MP4")],
         "starts_s": [0.0, 30.03],
         "rate": "29.97",
         "duration_s": 60.06,
@@ -79,14 +80,74 @@ def test_lua_takes_the_rate_and_the_file_that_sync_noted(tmp_path: Path) -> None
         "height": 1080,
         "has_audio": True,
     }
-    warp = {"new": noted, "reference": None}
-    (tmp_path / "timewarp.json").write_text(json.dumps(warp), encoding="utf-8")
+    known = {} if fingerprint is None else {"fingerprint": fingerprint}
+    warp = {"new": {**noted, **known}, "reference": None}
+    (folder / "timewarp.json").write_text(json.dumps(warp), encoding="utf-8")
+
+
+def test_lua_takes_the_rate_and_the_file_that_sync_noted(tmp_path: Path) -> None:
+    markers = tmp_path / "new_markers.csv"
+    markers.write_text(MARKERS, encoding="utf-8")
+    note_run(tmp_path, "d20a")
     outcome = resolve("lua", markers, "--folder", tmp_path, "--json")
     assert outcome.status == 0, outcome.err
     text = Path(outcome.document["files"][0]).read_text(encoding="ascii")
     assert "local FPS = 29.970\nlocal REACH = 30\n" in text
     assert '{ name = "GX010034.MP4", first = 0 },' in text
     assert '{ name = "GX020034.MP4", first = 900 },' in text
+
+
+@pytest.mark.parametrize("fingerprints", [("d20a", "77fe"), (None, None)])
+def test_lua_keeps_two_runs_of_one_name_apart(tmp_path: Path, fingerprints: tuple[str | None, ...]) -> None:
+    scripts = tmp_path / "Scripts"
+    pushes = []
+    for day, fingerprint in zip(("monday", "tuesday", "monday", "tuesday"), fingerprints * 2, strict=True):
+        folder = tmp_path / day
+        folder.mkdir(exist_ok=True)
+        (folder / "new_markers.csv").write_text(MARKERS, encoding="utf-8")
+        note_run(folder, fingerprint)
+        outcome = resolve("lua", folder / "new_markers.csv", "--folder", scripts, "--json")
+        pushes.append(Path(outcome.document["files"][0]))
+    assert pushes[0].name == "Push markers of GX010034.lua"
+    assert re.fullmatch(r"Push markers of GX010034 \([0-9a-f]{8}\)\.lua", pushes[1].name)
+    # Writing them again changes neither name.
+    assert pushes[2:] == pushes[:2]
+    runs = [re.findall(r'local (?:RUN|TITLE) = "(.*)"', path.read_text(encoding="ascii")) for path in pushes]
+    assert [title for title, _ in runs] == [path.stem for path in pushes]
+    assert runs[0][1] != runs[1][1]
+    assert runs[2:] == runs[:2]
+    # A run keeps its title when its namesake's script is gone, so that it never has two scripts.
+    pushes[0].unlink()
+    outcome = resolve("lua", tmp_path / "tuesday" / "new_markers.csv", "--folder", scripts, "--json")
+    assert Path(outcome.document["files"][0]) == pushes[1]
+
+
+def test_lua_knows_a_run_by_its_content_wherever_it_lies(tmp_path: Path) -> None:
+    scripts = tmp_path / "Scripts"
+    for place in ("card", "disk"):
+        (tmp_path / place).mkdir()
+        (tmp_path / place / "new_markers.csv").write_text(MARKERS, encoding="utf-8")
+        note_run(tmp_path / place, "d20a")
+        assert resolve("lua", tmp_path / place / "new_markers.csv", "--folder", scripts).status == 0
+    names = {path.name for path in (scripts / "Utility" / "mtbsync").iterdir()}
+    assert names == {"Push markers of GX010034.lua", "Remove mtbsync markers.lua"}
+
+
+def test_lua_leaves_somebody_else_s_scripts_alone(tmp_path: Path) -> None:
+    markers, folder = tmp_path / "new_markers.csv", tmp_path / "Utility" / "mtbsync"
+    markers.write_text(MARKERS, encoding="utf-8")
+    folder.mkdir(parents=True)
+    own = [folder / "Push markers of new_markers.lua", folder / "Remove mtbsync markers.lua"]
+    own[0].write_text("print('mine')", encoding="utf-8")
+    outcome = resolve("lua", markers, "--fps", "25", "--folder", tmp_path, "--json")
+    push = Path(outcome.document["files"][0])
+    assert push.exists()
+    assert push not in own
+    own[1].write_text("print('mine')", encoding="utf-8")
+    outcome = resolve("lua", markers, "--fps", "25", "--folder", tmp_path)
+    assert outcome.status == 1
+    assert "is not mtbsync's; move it elsewhere" in outcome.err
+    assert [path.read_text(encoding="utf-8") for path in own] == ["print('mine')"] * 2
 
 
 @pytest.mark.parametrize("command", ["install", "status", "uninstall"])

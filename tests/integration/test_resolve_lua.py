@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from fractions import Fraction
 
 import pytest
@@ -12,7 +13,7 @@ from resolve_scripts.mtbsync_resolve import plan as python_plan
 from mtbsync_engine.model import Marker, TransferredMarker
 from mtbsync_engine.timing import Rate, Timecode
 from mtbsync_integrations.build import Footage, run_timeline
-from mtbsync_integrations.resolve.lua import push_script, quoted, remove_script
+from mtbsync_integrations.resolve.lua import Run, push_script, quoted, remove_script
 from mtbsync_integrations.resolve.words import text_for_resolve
 from mtbsync_integrations.timeline import Clip, Medium, Timeline, TimelineMarker, Track
 from support.resolve_fake import Project, Resolve
@@ -22,6 +23,7 @@ pytest.importorskip("lupa")
 from support.resolve_lua import evaluate, interpreters, run_lua
 
 PAL = Rate(Fraction(25))
+RUN = Run("run", "the contents of its file")
 
 
 def placed(name: str, t_new: float | None, **more: object) -> TransferredMarker:
@@ -33,10 +35,17 @@ def placed(name: str, t_new: float | None, **more: object) -> TransferredMarker:
     return TransferredMarker(**{**vars(carried), **more})  # type: ignore[arg-type]
 
 
-def script(*markers: TransferredMarker, run: str = "GX010034", rate: Rate = PAL) -> str:
+def script(
+    *markers: TransferredMarker, run: str = "GX010034", identity: str = "/a/GX010034.MP4", rate: Rate = PAL
+) -> str:
     """Of a run that nothing but its markers is known of."""
     footage = Footage.of_markers(run, markers, rate, "")
-    return push_script(run_timeline(footage, markers, Timecode(0, rate)), run)[0]
+    return push(run_timeline(footage, markers, Timecode(0, rate)), Run(run, identity))
+
+
+def push(timeline: Timeline, run: Run = RUN) -> str:
+    """The script alone, under its usual title."""
+    return push_script(timeline, run, run.titles[0])[0]
 
 
 def opened(rate: str = "25", n_frames: int = 1000) -> tuple[Resolve, ResolveTimeline]:
@@ -82,7 +91,7 @@ def test_p6_push_edit_push_again_and_remove(interpreter: str) -> None:
         "look \N{DOWNWARDS ARROW}\nhere",
         1,
     )
-    assert added["customData"].startswith("mtbsync:GX010034/id-gate#")
+    assert re.fullmatch("mtbsync:GX010034-[0-9a-f]{8}/id-gate#[0-9a-f]{8}", added["customData"])
 
     pushed = timeline.GetMarkers()
     assert run_lua(first, resolve, interpreter)[1] == "Markers: 0 added, 0 changed, 0 taken away."
@@ -109,6 +118,46 @@ def test_two_runs_on_a_timeline_leave_each_other_alone() -> None:
     assert set(shown(timeline)) == {50, 75}
 
 
+def test_two_recordings_of_one_name_leave_each_other_alone() -> None:
+    resolve, timeline = opened()
+    run_lua(script(placed("gate", 1.0), identity="/monday/GX010034.MP4"), resolve)
+    run_lua(script(placed("gate", 2.0), identity="/tuesday/GX010034.MP4"), resolve)
+    assert set(shown(timeline)) == {25, 50}
+
+
+def test_a_slash_in_a_run_s_name_does_not_end_it() -> None:
+    resolve, timeline = opened()
+    run_lua(script(placed("gate", 1.0), run="a/b"), resolve)
+    (marker,) = timeline.GetMarkers().values()
+    key = python_plan.key_of(python_plan.Marker(25, "", "", "", 1, marker["customData"]))
+    assert re.fullmatch("a_b-[0-9a-f]{8}", python_plan.run_of(key))
+
+
+def test_the_earliest_of_several_places_gets_the_marker() -> None:
+    medium = Medium("GX010034.MP4", "file:///rides/GX010034.MP4", Timecode(0, PAL), 5000)
+    marker = TimelineMarker(10, name="gate", marker_id="m")
+    run = Timeline("run", Timecode(0, PAL), (Track("Video 1", (Clip("c", 5000, medium),)),), (marker,))
+    resolve, timeline = opened()
+    project = resolve.manager.current
+    assert project is not None
+    clip = project.add_medium("/rides/GX010034.MP4", 25.0)
+    for frame, track in ((600, 1), (200, 1), (400, 2)):
+        timeline.put(clip, frame, 100, track=track)
+    run_lua(push(run), resolve)
+    assert shown(timeline) == {210: "gate"}
+
+
+def test_p6_a_marker_that_resolve_will_not_delete_does_not_come_twice(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    resolve, timeline = opened()
+    run_lua(script(placed("gate", 1.0)), resolve)
+    monkeypatch.setattr(ResolveTimeline, "DeleteMarkerAtFrame", lambda self, frame: False)
+    said = run_lua(script(placed("gate", 2.0)), resolve)
+    assert shown(timeline) == {25: "gate"}
+    assert said[1:] == ["Markers: 0 added, 0 changed, 0 taken away.", "1 refused by Resolve."]
+
+
 def test_markers_stand_where_the_timeline_shows_the_run() -> None:
     medium = Medium("GX010034.MP4", "file:///rides/GX010034.MP4", Timecode(0, PAL), 5000)
     marks = tuple(
@@ -122,7 +171,7 @@ def test_markers_stand_where_the_timeline_shows_the_run() -> None:
     timeline.put(clip, 400, 200, left=200, track=2)
     timeline.put(clip, 650, 200, left=600)
     timeline.put(None, 0, 100)
-    said = run_lua(push_script(run, "run")[0], resolve)
+    said = run_lua(push(run), resolve)
     assert shown(timeline) == {500: "at 300", 750: "at 700"}
     assert said[2] == "1 not placed, as this timeline does not show their part of the run."
 
@@ -170,7 +219,7 @@ def test_texts_have_nothing_that_could_come_back_changed(text: str) -> None:
 def test_what_cannot_be_carried_is_told() -> None:
     markers = [placed("a", None, reason="not seen"), placed("b", 1.0, needs_review=True)]
     footage = Footage.of_markers("run", markers, PAL, "")
-    text, losses = push_script(run_timeline(footage, markers, Timecode(0, PAL)), "run")
+    text, losses = push_script(run_timeline(footage, markers, Timecode(0, PAL)), RUN, "Push")
     assert "Not placed: 'a' (not seen)." in losses
     assert 'note = "CHECK, may be 0.1 s off: look ' in text
 
@@ -187,7 +236,7 @@ wanted = st.dictionaries(
 looks = st.builds(
     python_plan.Marker, frames, st.sampled_from(["Blue", "Red"]), texts, texts, st.integers(1, 2)
 )
-keys = st.sampled_from(["run/a", "run/b", "run/c/d", "run/x", "other/a"])
+keys = st.sampled_from([*(f"{RUN.key}/{name}" for name in ("a", "b", "c/d", "x")), "run/a", "other/a"])
 own = st.builds(python_plan.stamped, keys, looks)
 dragged = st.builds(lambda m, frame: m._replace(frame=frame), own, frames)
 foreign = looks.map(lambda m: m._replace(custom_data="tool:1"))
@@ -204,7 +253,7 @@ def test_p6_lua_plans_as_python_does(
     for m in there:
         timeline.AddMarker(*m)
     steps = python_plan.plan(
-        {f"run/{name}": wish for name, wish in wishes.items()}, there, {"run"}, N_FRAMES, 25
+        {f"{RUN.key}/{name}": wish for name, wish in wishes.items()}, there, {RUN.key}, N_FRAMES, 25
     ).steps
     expected = set(there) - {s.before for s in steps} | {s.after for s in steps if s.after}
 
@@ -212,7 +261,7 @@ def test_p6_lua_plans_as_python_does(
         TimelineMarker(w.frame, w.n_frames, w.name, w.colour, w.note, marker_id=name)
         for name, w in sorted(wishes.items(), key=lambda item: item[1].frame)
     )
-    run_lua(push_script(Timeline("run", Timecode(0, PAL), (), marks), "run")[0], resolve)
+    run_lua(push(Timeline("run", Timecode(0, PAL), (), marks)), resolve)
     found = {
         python_plan.Marker(int(f), m["color"], m["name"], m["note"], int(m["duration"]), m["customData"])
         for f, m in timeline.GetMarkers().items()

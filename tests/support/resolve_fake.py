@@ -170,7 +170,7 @@ class Timeline(HasMarkers):
         *,
         left: int = 0,
         source_in: int | None = None,
-        speed: int = 1,
+        speed: int | Fraction = 1,
         track: int = 1,
     ) -> TimelineItem:
         """The editor lays a clip; `frame` is from the timeline's start, `source_in` in the medium's rate."""

@@ -131,3 +131,90 @@ def on_frames(start: Timecode, frames: list[int]) -> Timeline:
     """A marker on each of `frames`, named after it."""
     last_s = int(frame_start_s(max(frames, default=0), start.rate)) + 2
     return one_clip(start, *(point(f, f"M{f}") for f in frames), n_seconds=last_s)
+
+
+# --- any timeline -------------------------------------------------------------------------------
+
+SPEEDS = [
+    Fraction(1),
+    Fraction(1),
+    Fraction(2),
+    Fraction(1, 2),
+    Fraction(0),
+    Fraction(-1),
+    Fraction("1.234567"),
+]
+
+
+@st.composite
+def _media(draw: st.DrawFn, rate: Rate, number: int) -> Medium:
+    own = draw(st.sampled_from([rate, rate, *RATES]))
+    drop_frame = own.can_drop and draw(st.booleans())
+    width, height = draw(st.sampled_from([(0, 0), (1920, 1080)]))
+    # Cameras repeat names, but never in one place.
+    url = draw(st.sampled_from(["", f"file:///card%20{number}/GX010034.MP4"]))
+    return Medium(
+        name="GX010034.MP4" if url else f"Größe {number}.mp4",
+        url=url,
+        start=Timecode(draw(st.sampled_from([0, 1234, 86_400])), own, drop_frame),
+        n_frames=draw(st.sampled_from([0, 100_000])),
+        width=width,
+        height=height,
+        has_audio=draw(st.booleans()),
+        reel=draw(st.sampled_from(["", "A001"])),
+    )
+
+
+@st.composite
+def _markers(draw: st.DrawFn, n_frames: int, most: int) -> tuple[TimelineMarker, ...]:
+    markers = [
+        TimelineMarker(
+            frame=draw(st.integers(0, n_frames - 1)),
+            n_frames=draw(st.sampled_from([1, 1, 2, 30])),
+            name=f"M{k}",
+            colour=draw(st.sampled_from(["", "red", "#112233"])),
+            comment=draw(st.sampled_from(["", "a note"])),
+            marker_id=draw(st.sampled_from(["", f"id{k}"])),
+            kind=draw(st.sampled_from(MarkerKind)),
+        )
+        for k in range(draw(st.integers(0, most)))
+    ]
+    return tuple(sorted(markers, key=lambda m: m.frame))
+
+
+@st.composite
+def _items(draw: st.DrawFn, rate: Rate, media: list[Medium]) -> tuple[Clip | Gap, ...]:
+    items: list[Clip | Gap] = []
+    for k in range(draw(st.integers(0, 4))):
+        n_frames = draw(st.sampled_from([1, 2, 25, 333]))
+        footage = draw(st.sampled_from([*media, *media, None]))
+        if draw(st.integers(0, 3)) == 0:
+            items.append(Gap(n_frames))
+            continue
+        frames, parts = draw(st.integers(0, 1000)), draw(st.sampled_from([1, 1, 7]))
+        items.append(
+            Clip(
+                name=draw(st.sampled_from([f"clip {k}", "GX010034.MP4"])),
+                n_frames=n_frames,
+                medium=footage,
+                # Far enough in for a clip that runs backwards.
+                source_in_s=100 + frames / rate.fps / parts if footage else Fraction(0),
+                speed=draw(st.sampled_from(SPEEDS)) if footage else Fraction(1),
+                markers=draw(_markers(n_frames, 3)),
+            )
+        )
+    return tuple(items)
+
+
+@st.composite
+def timelines(draw: st.DrawFn) -> Timeline:
+    """Any timeline: titles alone on a track, held and reversed clips, footage of other rates and of unknown
+    length or place, namesakes, markers that share a frame or lie past the end."""
+    start = draw(st.sampled_from(STARTS))
+    media = [draw(_media(start.rate, number)) for number in range(draw(st.integers(1, 3)))]
+    tracks = [
+        Track(draw(st.sampled_from([f"Video {number + 1}", "Run"])), draw(_items(start.rate, media)))
+        for number in range(draw(st.integers(0, 3)))
+    ]
+    width, height = draw(st.sampled_from([(0, 0), (3840, 2160)]))
+    return Timeline("T", start, tuple(tracks), draw(_markers(1000, 6)), (), width, height)

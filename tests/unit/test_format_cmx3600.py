@@ -252,3 +252,165 @@ def test_a_bad_list_gets_one_sentence_that_says_where(tmp_path: Path, text: str,
 def test_a_marker_to_be_reviewed_says_so_in_its_name() -> None:
     doubtful = TransferredMarker(Marker("d", "Drop", 3.0), 3.0, 0.4, None, needs_review=True)
     assert "* LOC: 01:00:03:00 RED     CHECK: Drop\n" in export(doubtful).files[0][1]
+
+
+# --- what editors write -------------------------------------------------------------------------
+
+
+def listed(tmp_path: Path, *lines: str) -> Path:
+    path = tmp_path / "run.edl"
+    path.write_text("\n".join(("TITLE: t", *lines, "")), encoding="utf-8")
+    return path
+
+
+CUT = "001  AX  V  C        00:00:05:00 00:00:07:00 01:00:00:00 01:00:02:00"
+LEAVES = "002  AX  V  C        00:00:07:00 00:00:07:00 01:00:02:00 01:00:02:00"
+ENTERS = "002  AX  V  D    025 00:00:10:00 00:00:14:00 01:00:02:00 01:00:06:00"
+
+
+def clips(path: Path, rate: Rate = PAL) -> list[tuple[str, str]]:
+    """Each clip's own name and that of its medium."""
+    found = cmx3600.read(path, rate).timeline.tracks[0].clips()
+    return [(clip.name, clip.medium.name if clip.medium else "") for _, clip in found]
+
+
+@pytest.mark.parametrize("transition", ["D    025", "W001 025"])
+def test_a_transition_names_the_clip_that_it_leaves_and_the_one_that_it_enters(
+    transition: str, tmp_path: Path
+) -> None:
+    path = listed(
+        tmp_path,
+        CUT,
+        "* FROM CLIP NAME: ref.mp4",
+        LEAVES,
+        ENTERS.replace("D    025", transition),
+        "* FROM CLIP NAME: ref.mp4",
+        "* SOURCE FILE: ref.mov",
+        "* TO CLIP NAME: broll.mp4",
+        "* SOURCE FILE: broll.mov",
+        "* LOC: 01:00:04:00 RED on the b-roll",
+    )
+    assert clips(path) == [("ref.mp4", "ref.mp4"), ("broll.mp4", "broll.mov")]
+    found = cmx3600.read(path, PAL)
+    assert found.losses == ("Transitions left out: 'broll.mp4'.",)
+    assert [marker.frame for marker in found.timeline.markers] == [100]
+
+
+def test_a_clip_that_a_transition_leaves_may_be_told_there_alone(tmp_path: Path) -> None:
+    leaves = "002  AX  V  C        00:00:07:00 00:00:08:00 01:00:02:00 01:00:03:00"
+    enters = "002  AX  V  D    025 00:00:10:00 00:00:13:00 01:00:03:00 01:00:06:00"
+    told = ("* FROM CLIP NAME: two", "* SOURCE FILE: b.mp4", "* TO CLIP: c.mp4")
+    path = listed(tmp_path, CUT, "* FROM CLIP NAME: one", leaves, enters, *told)
+    assert clips(path) == [("one", "one"), ("two", "b.mp4"), ("AX", "c.mp4")]
+    path = listed(tmp_path, CUT, "* FROM CLIP NAME: one", leaves, "* FROM CLIP NAME: two")
+    assert clips(path) == [("one", "one"), ("two", "two")]
+
+
+def test_black_has_no_name_so_what_comes_out_of_it_has(tmp_path: Path) -> None:
+    black = "001  BL  V  C        00:00:00:00 00:00:00:00 01:00:02:00 01:00:02:00"
+    assert clips(listed(tmp_path, black, ENTERS, "* FROM CLIP NAME: ref.mp4")) == [("ref.mp4", "ref.mp4")]
+    assert clips(listed(tmp_path, ENTERS, "* FROM CLIP NAME: ref.mp4")) == [("ref.mp4", "ref.mp4")]
+
+
+def test_what_is_told_of_sound_is_not_taken_for_the_picture(tmp_path: Path) -> None:
+    sound = CUT.replace("V  C", "AA C")
+    path = listed(tmp_path, CUT, "* FROM CLIP NAME: ref.mp4", sound, "* FROM CLIP NAME: song.wav")
+    assert clips(path) == [("ref.mp4", "ref.mp4")]
+    assert cmx3600.read(path, PAL).losses == ("Sound left out: 1 events.",)
+
+
+@pytest.mark.parametrize("channels", ["V", "B", "b", "AA/V", "V1"])
+def test_every_channel_with_a_picture_is_a_cut(channels: str, tmp_path: Path) -> None:
+    path = listed(tmp_path, CUT.replace("  V  ", f"  {channels}  "), "* FROM CLIP NAME: ref.mp4")
+    assert clips(path) == [("ref.mp4", "ref.mp4")]
+    assert cmx3600.read(path, PAL).losses == ()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "002  AX  V  C        00:00:05:00 00:00:07:00 01:00:02:00",
+        "002  AX  V  C        00:00:05.00 00:00:07.00 01:00:02.00 01:00:04.00",
+        "002",
+    ],
+)
+def test_an_event_that_is_not_understood_does_not_vanish(line: str, tmp_path: Path) -> None:
+    with pytest.raises(MarkerError, match=r"line 3: '002.*is not understood as an event"):
+        cmx3600.read(listed(tmp_path, CUT, line), PAL)
+
+
+def test_comments_that_say_nothing_of_clips_or_markers_are_passed_over(tmp_path: Path) -> None:
+    path = listed(tmp_path, CUT, "* FROM CLIP NAME: a", "* 2 m gap", "EFFECTS NAME IS BLUR", "* * FREEZE")
+    assert clips(path) == [("a", "a")]
+
+
+@pytest.mark.parametrize(
+    ("mode", "record", "source", "frames"),
+    [
+        # 00:01:00:02 counts 1802 frames, but 1800 where two numbers are dropped at the minute.
+        ("DROP", "01:00:00;00 01:00:01;00", "00:01:00:02 00:01:01:02", 1802),  # both show their own sign
+        ("DROP", "01:00:00:00 01:00:01:00", "00:01:00:02 00:01:01:02", 1800),  # neither does: as the list
+        ("DROP", "01:00:00;00 01:00:01;00", "00:01:00;02 00:01:01;02", 1800),
+        ("NON-DROP", "01:00:00:00 01:00:01:00", "00:01:00;02 00:01:01;02", 1800),
+        ("NON-DROP", "01:00:00:00 01:00:01:00", "00:01:00:02 00:01:01:02", 1802),
+    ],
+)
+def test_a_source_counts_as_its_own_timecode_is_written(
+    mode: str, record: str, source: str, frames: int, tmp_path: Path
+) -> None:
+    path = listed(tmp_path, f"FCM: {mode} FRAME", f"001  AX  V  C  {source} {record}")
+    ((_, clip),) = cmx3600.read(path, NTSC_30).timeline.tracks[0].clips()
+    assert clip.source_in_s == frames / NTSC_30.fps
+
+
+def events(*records: str) -> list[str]:
+    return [
+        f"{n:03}  AX  V  C  00:00:00:00 00:00:05:00 {record}" for n, record in enumerate(records, start=1)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("records", "start", "firsts"),
+    [
+        # Across midnight, between two events and within one.
+        (("23:59:55:00 00:00:00:00", "00:00:00:00 00:00:05:00"), "23:59:55:00", [0, 125]),
+        (("23:59:55:00 00:00:00:00", "00:00:10:00 00:00:15:00"), "23:59:55:00", [0, 375]),
+        (("23:59:58:00 00:00:03:00", "00:00:03:00 00:00:08:00"), "23:59:58:00", [0, 125]),
+        # Not in order of time, there and here.
+        (("00:00:00:00 00:00:05:00", "23:59:55:00 00:00:00:00"), "23:59:55:00", [0, 125]),
+        (("01:00:05:00 01:00:10:00", "01:00:00:00 01:00:05:00"), "01:00:00:00", [0, 125]),
+        # The end of a dissolve has no length.
+        (
+            ("01:00:00:00 01:00:00:00", "01:00:00:00 01:00:05:00", "01:00:10:00 01:00:15:00"),
+            "01:00:00:00",
+            [0, 250],
+        ),
+        # A long event is no gap.
+        (("00:00:00:00 13:00:00:00", "13:00:00:00 13:00:05:00"), "00:00:00:00", [0, 13 * 3600 * 25]),
+    ],
+)
+def test_a_list_starts_after_the_longest_time_without_events(
+    records: tuple[str, ...], start: str, firsts: list[int], tmp_path: Path
+) -> None:
+    timeline = cmx3600.read(listed(tmp_path, *events(*records)), PAL).timeline
+    assert str(timeline.start) == start
+    assert [first for first, _ in timeline.tracks[0].clips()] == firsts
+
+
+def test_a_sound_below_the_first_picture_does_not_move_the_start(tmp_path: Path) -> None:
+    first, sound, second = events(
+        "00:00:00:00 13:00:00:00", "00:00:05:00 00:00:10:00", "13:00:00:00 13:00:05:00"
+    )
+    path = listed(tmp_path, first, sound.replace("V", "A"), second)
+    assert str(cmx3600.read(path, PAL).timeline.start) == "00:00:00:00"
+
+
+def test_a_list_of_no_events_starts_at_zero(tmp_path: Path) -> None:
+    assert str(cmx3600.read(listed(tmp_path), PAL).timeline.start) == "00:00:00:00"
+
+
+@pytest.mark.parametrize("start", [None, HOUR])
+def test_an_event_that_ends_before_it_begins_is_refused(start: Timecode | None, tmp_path: Path) -> None:
+    path = listed(tmp_path, *events("01:00:05:00 01:00:04:24"))
+    with pytest.raises(MarkerError, match="line 2: this event ends before it begins"):
+        cmx3600.read(path, PAL, start)

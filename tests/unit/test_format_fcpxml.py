@@ -144,11 +144,20 @@ def test_footage_of_another_rate_has_its_own_format_and_keeps_its_speed() -> Non
 
 
 def test_a_rate_that_final_cut_has_no_name_for_is_not_named() -> None:
-    for minor, wanted in ((10, '<conform-rate scaleEnabled="0"/>'), (13, 'srcFrameRate="119.88"')):
+    for minor, wanted in ((12, '<conform-rate scaleEnabled="0"/>'), (13, 'srcFrameRate="119.88"')):
         footage = medium(Rate(Fraction(120000, 1001)))
         ((_, text),) = fcpxml.encode(timeline_of((Clip("a", 50, footage),)), f"1.{minor}").files
         assert wanted in text
         assert '<format id="r2" frameDuration="1001/120000s" width="1920" height="1080"/>' in text
+
+
+def test_a_mediums_place_has_an_element_of_its_own_from_1_9(tmp_path: Path) -> None:
+    timeline = timeline_of((Clip("a", 50, medium(PAL)),))
+    for version, has_own in (("1.8", False), ("1.9", True)):
+        ((_, text),) = fcpxml.encode(timeline, version).files
+        (asset,) = etree.fromstring(text.encode()).iter("asset")
+        assert (asset.find("media-rep") is not None, asset.get("src") is None) == (has_own, has_own)
+        assert back(text, tmp_path).timeline.tracks == timeline.tracks
 
 
 def test_a_medium_used_twice_is_one_asset() -> None:
@@ -231,6 +240,14 @@ def test_a_map_reaches_from_the_mediums_first_picture_to_its_last() -> None:
     assert 'start="4s" duration="2s"' in text
     assert '<timept time="0s" value="0s" interp="linear"/>' in text
     assert '<timept time="300s" value="600s" interp="linear"/>' in text
+
+
+def test_the_map_of_a_reversed_clip_begins_less_than_a_frame_before_its_time() -> None:
+    # 592 s lie before the cut when played backwards, which take 592 / 3 s: 4933 frames and a third.
+    back_thrice = Clip("a", 50, medium(PAL), Fraction(8), Fraction(-3))
+    ((_, text),) = fcpxml.encode(timeline_of((back_thrice,))).files
+    assert 'start="493300/2500s" duration="2s"' in text
+    assert '<timept time="-1/75s" value="600s" interp="linear"/>' in text
 
 
 # --- real exports -------------------------------------------------------------------------------
@@ -448,12 +465,13 @@ def test_a_compound_clip_that_is_only_heard_or_runs_backwards_shows_nothing(tmp_
     found = back(project(heard, COMPOUND), tmp_path)
     assert found.timeline.tracks == ()
     assert found.losses == ("Sound without a picture left out: 'R'.",)
-    backwards = """<ref-clip ref="c" offset="3600s" start="0s" duration="4s"><timeMap>
+    backwards = """<ref-clip ref="c" name="B" offset="3600s" start="0s" duration="4s"><timeMap>
         <timept time="0s" value="60s"/><timept time="10s" value="50s"/></timeMap></ref-clip>"""
-    (hidden,) = back(project(backwards, COMPOUND), tmp_path).losses
-    assert hidden == (
-        "Outside the visible part of their clips, left out: "
-        "'before the cut', 'seen', 'seen too', 'after the cut'."
+    found = back(project(backwards, COMPOUND), tmp_path)
+    assert found.timeline.tracks == ()
+    assert found.losses == (
+        "Left out, as the clips in it play backwards or stand still: 'B'.",
+        "Markers of clips that are left out: 'before the cut', 'seen', 'seen too', 'after the cut'.",
     )
 
 
@@ -497,6 +515,10 @@ def test_the_first_choice_of_an_audition_is_used(tmp_path: Path) -> None:
     # Without an offset an item follows the one before.
     assert frames(found) == {"one": 25, "next": 75}
     assert [clip.name for _, clip in found.timeline.tracks[0].clips()] == ["one", "next"]
+    assert found.losses == (
+        "Other choices of auditions left out: 'two'.",
+        "Markers of clips that are left out: 'two'.",
+    )
 
 
 def test_markers_on_transitions_count_from_an_hour(tmp_path: Path) -> None:
@@ -517,6 +539,7 @@ def test_markers_on_transitions_count_from_an_hour(tmp_path: Path) -> None:
         ("29.97", "1/60s", 60_000, Fraction(1001, 1000)),  # played at 30
         ("30", "1001/30000s", 30_030, Fraction(1000, 1001)),  # played at 29.97
         ("25", "1/60s", 60_060, Fraction(1)),  # as it is
+        ("25", "1/27s", 27_027, Fraction(1)),  # a fourteenth off: as it is
     ],
 )
 def test_footage_fitted_to_the_timelines_rate_takes_its_markers_along(
@@ -547,7 +570,7 @@ def test_what_is_not_kept_is_told(tmp_path: Path) -> None:
     spine = """<asset-clip ref="a" name="off" enabled="0" offset="3600s" start="100s" duration="2s">
       <caption lane="1" offset="100s" name="Cap" duration="1s"/>
       <marker start="101s" value="still"/></asset-clip>
-      <asset-clip ref="a" offset="3602s" duration="1s" start="90s"/>"""
+      <asset-clip ref="a" name="early" offset="3602s" duration="1s" start="90s"/>"""
     other = project("").replace('name="P"', 'name="Q"')
     text = project(spine).replace(
         "</event>", other[other.index("<project") : other.index("</event>")] + "</event>"
@@ -556,11 +579,104 @@ def test_what_is_not_kept_is_told(tmp_path: Path) -> None:
     assert frames(found) == {"still": 25}
     assert found.losses == (
         "Other projects in the file left out: 'Q'.",
-        "Captions left out: 'Cap'.",
         "Disabled clips left out: 'off'.",
+        "Captions left out: 'Cap'.",
+        "Begin before their medium, so moved to its first picture: 'early'.",
     )
     # A cut before the medium's first picture begins with it.
     assert found.timeline.tracks[0].clips()[0][1].source_in_s == 0
+
+
+STILL = '<timeMap><timept time="0s" value="53s"/><timept time="9s" value="53s"/></timeMap>'
+BACKWARDS = '<timeMap><timept time="0s" value="9s"/><timept time="9s" value="0s"/></timeMap>'
+INSIDE = """<video ref="a" name="V" offset="0s" start="100s" duration="9s">
+  <marker start="102s" value="inside"/></video>
+  <title ref="t" name="above" lane="1" offset="1s" duration="1s"/>"""
+
+
+@pytest.mark.parametrize(
+    ("clip", "losses"),
+    [
+        (
+            f'<ref-clip ref="c" name="C" start="50s" duration="9s">{STILL}</ref-clip>',
+            (
+                "Left out, as the clips in it play backwards or stand still: 'C'.",
+                "Markers of clips that are left out: 'before the cut', 'seen', 'seen too', 'after the cut'.",
+            ),
+        ),
+        (
+            '<ref-clip ref="gone" name="C" duration="9s"/><mc-clip ref="gone" name="M" duration="9s"/>',
+            ("Left out, as the file does not describe their media: 'C', 'M'.",),
+        ),
+        (
+            '<asset-clip ref="gone" name="A" duration="9s"/><video ref="gone" name="V" duration="9s"/>',
+            ("Left out, as the file does not describe their media: 'A', 'V'.",),
+        ),
+        (
+            '<video ref="t" name="off" enabled="0" duration="9s"><filter-video ref="t" name="Blur"/></video>',
+            ("Disabled clips left out: 'off'.",),
+        ),
+    ],
+)
+def test_clips_that_cannot_be_shown_are_told(clip: str, losses: tuple[str, ...], tmp_path: Path) -> None:
+    found = back(project(clip, COMPOUND), tmp_path)
+    assert found.timeline.tracks == ()
+    assert found.losses == losses
+
+
+def test_a_clip_that_runs_backwards_with_clips_in_it_leaves_them_out(tmp_path: Path) -> None:
+    clip = f'<clip name="C" offset="3600s" duration="9s">{BACKWARDS}{INSIDE}</clip>'
+    found = back(project(clip), tmp_path)
+    assert [track.clips() for track in found.timeline.tracks] == [((25, Clip("above", 25, None)),)]
+    assert found.losses == (
+        "Left out, as the clips in it play backwards or stand still: 'C'.",
+        "Markers of clips that are left out: 'inside'.",
+    )
+
+
+@pytest.mark.parametrize("tag", ["clip", "sync-clip"])
+def test_what_a_disabled_clip_contains_is_not_shown_but_its_markers_and_what_is_above(
+    tag: str, tmp_path: Path
+) -> None:
+    clip = f'<{tag} name="C" enabled="0" offset="3600s" duration="9s">{INSIDE}</{tag}>'
+    found = back(project(clip), tmp_path)
+    assert [track.clips() for track in found.timeline.tracks] == [((25, Clip("above", 25, None)),)]
+    assert frames(found) == {"inside": 50}
+    assert found.losses == ("Disabled clips left out: 'C'.",)
+
+
+def test_a_disabled_compound_clip_shows_nothing_but_its_markers(tmp_path: Path) -> None:
+    nested = '<media id="d"><sequence format="f"><spine>{}</spine></sequence></media>'
+    inner = nested.format('<ref-clip ref="c" name="inner" offset="0s" start="52s" duration="4s"/>')
+    clip = '<ref-clip ref="d" name="C" enabled="0" offset="3600s" duration="4s"/>'
+    found = back(project(clip, COMPOUND + inner), tmp_path)
+    assert found.timeline.tracks == ()
+    assert frames(found) == {"seen": 25, "seen too": 75}
+    assert found.losses[0] == "Disabled clips left out: 'C'."
+
+
+def test_a_disabled_gap_is_nothing_to_tell(tmp_path: Path) -> None:
+    assert back(project('<gap enabled="0" offset="3600s" duration="9s"/>'), tmp_path).losses == ()
+
+
+def test_a_generator_is_kept_as_what_only_its_editor_can_make(tmp_path: Path) -> None:
+    found = back(project('<video ref="t" name="G" offset="3600s" duration="1s"/>'), tmp_path)
+    assert found.timeline.tracks[0].items == (Clip("G", 25, None),)
+    assert found.losses == ()
+
+
+def test_keywords_ratings_and_effects_are_told_once(tmp_path: Path) -> None:
+    clip = """<asset-clip ref="a" offset="{}s" start="100s" duration="1s">
+      <adjust-colorConform autoOrManual="automatic"/><adjust-transform scale="2 2"/>
+      <adjust-blend enabled="0" amount="0.5"/>
+      <keyword start="100s" duration="1s" value="kw"/><rating start="100s" value="favorite"/>
+      <filter-video ref="t" name="Blur"/></asset-clip>"""
+    found = back(project(clip.format(3600) + clip.format(3601)), tmp_path)
+    assert len(found.timeline.tracks[0].clips()) == 2
+    assert found.losses == (
+        "Keywords and ratings left out: 'kw', 'favorite'.",
+        "Effects and adjustments left out: 'transform', 'Blur'.",
+    )
 
 
 def test_a_bundle_is_read_through_its_info(tmp_path: Path) -> None:

@@ -49,7 +49,7 @@ def test_a_table_in_utf_16_is_known(tmp_path: Path) -> None:
 def test_what_is_no_format_is_refused_with_the_names_there_are(name: str, tmp_path: Path) -> None:
     path = tmp_path / name
     path.write_text("nothing of the kind", encoding="utf-8")
-    with pytest.raises(MarkerError, match=r"name it with --from: avid, csv, edl"):
+    with pytest.raises(MarkerError, match=r"`mtbsync convert --from NAME` takes avid, csv, edl"):
         format_of(path)
     with pytest.raises(MarkerError, match="There is no file"):
         format_of(tmp_path / "missing.edl")
@@ -58,5 +58,7 @@ def test_what_is_no_format_is_refused_with_the_names_there_are(name: str, tmp_pa
 def test_the_name_of_an_output_says_its_format_where_it_can() -> None:
     known = {"a.otio": "otio", "b.FCPXML": "fcpxml", "c.edl": "edl", "d.xml": "premiere", "e.mlt": "mlt"}
     assert {name: format_to(Path(name)) for name in known} == known
+    with pytest.raises(ExportError, match=r"a\.fcpxmld does not tell its format"):
+        format_to(Path("a.fcpxmld"))
     with pytest.raises(ExportError, match=r"a\.txt does not tell its format; name it with --to: avid, csv"):
         format_to(Path("a.txt"))

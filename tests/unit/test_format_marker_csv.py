@@ -293,6 +293,7 @@ def test_a_person_may_reorder_rows_and_answer_the_review(csv_file: Path) -> None
         ("name,t_ref\nA,1\n", "line 1: the header has no column t_new"),
         ("name,t_ref,t_new,t_new_est\nA,1,2,3\n", "line 1: the header has column 't_new' twice"),
         ("name,t_ref,t_new\nA,1,nan\n", "line 2: 'nan' in column t_new"),
+        ("name,t_ref,t_new\nA,1,1e22\n", "line 2: '1e22' in column t_new is longer than any recording"),
         ("name,t_ref,t_new,confidence\nA,1,2,80\n", "line 2: a confidence lies between 0 and 1, not at 80"),
         ("name,t_ref,t_new,needs_review\nA,1,2,perhaps\n", "line 2: 'perhaps' in column needs_review"),
         ("name,t_ref,t_new,expected_error_s\nA,1,2,-3\n", "line 2: '-3' in column expected_error_s"),

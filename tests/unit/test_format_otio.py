@@ -198,6 +198,69 @@ def test_nested_sequences_and_further_timelines_are_named(tmp_path: Path) -> Non
     )
 
 
+def pal_clip(name: str, *marks: str) -> otio.schema.Clip:
+    """Two seconds of a file, with a marker on its sixth frame for every name."""
+    span = otio.opentime.TimeRange(otio.opentime.RationalTime(0, 25), otio.opentime.RationalTime(50, 25))
+    medium = otio.schema.ExternalReference(f"/v/{name}.mp4", span)
+    return otio.schema.Clip(name, medium, span, markers=[pal_marker(m) for m in marks])
+
+
+def pal_marker(name: str) -> otio.schema.Marker:
+    at = otio.opentime.RationalTime(5, 25)
+    return otio.schema.Marker(name, otio.opentime.TimeRange(at, otio.opentime.RationalTime(1, 25)))
+
+
+def test_markers_that_have_no_place_here_are_named() -> None:
+    made = otio.schema.Timeline("edit", global_start_time=otio.opentime.RationalTime(0, 25))
+    video = otio.schema.Track("V1", [pal_clip("a", "on the clip")])
+    video.markers.append(pal_marker("on the track"))
+    sound = otio.schema.Track("A1", [pal_clip("song", "beat")], kind="Audio")
+    beside = otio.schema.Stack("beside", [otio.schema.Track("B", [pal_clip("b", "far inside")])])
+    made.tracks.extend([video, sound, beside])
+    reading = from_otio(made)
+    assert [
+        [m.name for _, clip in track.clips() for m in clip.markers] for track in reading.timeline.tracks
+    ] == [["on the clip"]]
+    assert reading.losses == (
+        "Markers of tracks left out: 'on the track'.",
+        "Sound left out: 'A1'.",
+        "Markers of sound left out: 'beat'.",
+        "Left out, as it lies beside the tracks: 'beside'.",
+        "Left out with what lies beside the tracks: 'far inside'.",
+    )
+
+
+def test_a_nested_edit_keeps_its_own_markers_and_names_those_inside() -> None:
+    inner = otio.schema.Track("inner", [pal_clip("b", "deep")])
+    inner.markers.append(pal_marker("on the inner track"))
+    nested = otio.schema.Stack("nested", [inner], markers=[pal_marker("on the nested edit")])
+    nested.source_range = otio.opentime.TimeRange(
+        otio.opentime.RationalTime(2, 25), otio.opentime.RationalTime(40, 25)
+    )
+    made = otio.schema.Timeline("edit", global_start_time=otio.opentime.RationalTime(0, 25))
+    made.tracks.append(otio.schema.Track("V1", [nested]))
+    reading = from_otio(made)
+    ((_, clip),) = reading.timeline.tracks[0].clips()
+    # Its frame 5 is the fourth of those that show, as the first two are cut off.
+    assert [(m.frame, m.name) for m in clip.markers] == [(3, "on the nested edit")]
+    assert reading.losses == (
+        "Kept as one clip without its medium: 'nested'.",
+        "Markers inside nested edits left out: 'on the inner track', 'deep'.",
+    )
+
+
+def test_what_is_switched_off_is_named() -> None:
+    made = otio.schema.Timeline("edit", global_start_time=otio.opentime.RationalTime(0, 25))
+    clip, nested = pal_clip("a"), otio.schema.Stack("nested", [pal_clip("b")])
+    track = otio.schema.Track("V2", [pal_clip("c")])
+    made.tracks.extend([otio.schema.Track("V1", [clip, nested]), track])
+    for item in (clip, nested, track):
+        item.enabled = False
+    reading = from_otio(made)
+    assert [len(track.clips()) for track in reading.timeline.tracks] == [2, 1]
+    assert "Switched off in the edit, and kept: 'a', 'nested', 'V2'." in reading.losses
+
+
 def test_a_timeline_that_tells_no_rate_takes_the_one_given(tmp_path: Path) -> None:
     text = otio.adapters.write_to_string(otio.schema.Timeline("empty"), "otio_json")
     with pytest.raises(MarkerError, match="does not tell its timeline's frame rate; give it with --fps"):
@@ -222,6 +285,38 @@ def test_what_is_no_timeline_is_refused(tmp_path: Path) -> None:
         read("{", tmp_path)
     with pytest.raises(MarkerError, match="There is no timeline in it"):
         read(otio.adapters.write_to_string(otio.schema.Marker("m"), "otio_json"), tmp_path)
+
+
+def twice_named() -> str:
+    """Ends the whole program in OpenTimelineIO's own reader."""
+    return TEXT.replace(
+        '"enabled"', '"a": {"OTIO_SCHEMA": "Gap.1"}, "a": {"OTIO_SCHEMA": "Gap.1"}, "enabled"', 1
+    )
+
+
+@pytest.mark.parametrize("text", [lambda: "[" * 100_000, twice_named], ids=["too deep", "named twice"])
+def test_what_opentimelineio_would_not_survive_is_refused(text: Callable[[], str], tmp_path: Path) -> None:
+    with pytest.raises(MarkerError, match="is not readable as OTIO"):
+        read(text(), tmp_path)
+
+
+@pytest.mark.parametrize("depth", [100, 300, 600, 900])
+def test_things_deep_inside_each_other_are_read_or_refused_in_words(depth: int, tmp_path: Path) -> None:
+    document = json.loads(TEXT)
+    deep: dict[str, object] = {}
+    for _ in range(depth):
+        deep = {"a": deep}
+    document["metadata"]["mtbsync"]["more"] = deep
+    with contextlib.suppress(MarkerError):
+        assert read(json.dumps(document), tmp_path) == read(TEXT, tmp_path)
+
+
+@pytest.mark.parametrize("noted", ["source_in_s", "speed"])
+def test_a_note_of_ours_that_nothing_can_be_made_of_is_passed_over(noted: str) -> None:
+    made = to_otio(small())
+    made.tracks[0][1].metadata["mtbsync"][noted] = "1/0"
+    ((_, clip),) = from_otio(made).timeline.tracks[0].clips()
+    assert (clip.source_in_s, clip.speed) == (Fraction(2), Fraction(1))
 
 
 TEXT = export("otio", rich(START)).files[0][1]
@@ -280,22 +375,72 @@ def test_a_markers_colour_is_read_from_whatever_holds_it() -> None:
 # --- Resolve's shape ----------------------------------------------------------------------------
 
 
-def test_resolve_gets_the_shape_it_accepts() -> None:
-    marker = TimelineMarker(50, 1, "A", "Cyan", "brake")
-    document = json.loads(export("resolve-otio", small(marker)).files[0][1])
-    assert document["global_start_time"]["value"] == 90_000
-    video, audio = document["tracks"]["children"]
-    assert (video["name"], audio["name"]) == ("Video 1", "Audio 1")
-    _, clip = video["children"]
-    assert clip["OTIO_SCHEMA"] == "Clip.2"
-    medium = clip["media_references"][clip["active_media_reference_key"]]
-    assert medium["target_url"] == "/media/run 1.mp4"
-    assert medium["available_range"]["start_time"]["value"] == 250
-    assert clip["source_range"]["start_time"]["value"] == 300
-    (written,) = document["tracks"]["markers"]
-    assert written["metadata"] == {"Resolve_OTIO": {"Keywords": [], "Note": "brake"}}
-    assert written["color"] == "CYAN"
-    assert '"mtbsync"' not in json.dumps(document)
+def test_resolve_gets_exactly_the_shape_it_accepts() -> None:
+    clip = Clip("run", 100, MEDIUM, Fraction(2))
+    marker = TimelineMarker(50, 25, "A", "Cyan", "brake")
+    timeline = Timeline("Edit", Timecode(90_000, PAL), (Track("V", (Gap(25), clip)),), (marker,))
+    assert json.loads(export("resolve-otio", timeline).files[0][1]) == {
+        "OTIO_SCHEMA": "Timeline.1",
+        "name": "Edit",
+        "metadata": {},
+        "global_start_time": resolve_time(90_000),
+        "tracks": {
+            **resolve_item("Stack.1", "tracks"),
+            "children": [resolve_track("Video", "Video 1"), resolve_track("Audio", "Audio 1")],
+            "markers": [
+                {
+                    "OTIO_SCHEMA": "Marker.2",
+                    "name": "A",
+                    "color": "CYAN",
+                    "comment": "brake",
+                    "marked_range": resolve_range(50, 25),
+                    "metadata": {"Resolve_OTIO": {"Keywords": [], "Note": "brake"}},
+                }
+            ],
+        },
+    }
+
+
+def resolve_track(kind: str, name: str) -> dict[str, object]:
+    """A gap of a second, then the clip; sound and picture are cut alike."""
+    gap = {**resolve_item("Gap.1", ""), "source_range": resolve_range(0, 25)}
+    clip = {
+        **resolve_item("Clip.2", "run"),
+        "source_range": resolve_range(300, 100),
+        "active_media_reference_key": "DEFAULT_MEDIA",
+        "media_references": {
+            "DEFAULT_MEDIA": {
+                "OTIO_SCHEMA": "ExternalReference.1",
+                "name": "run 1.mp4",
+                "metadata": {},
+                "target_url": "/media/run 1.mp4",
+                "available_range": resolve_range(250, 1500),
+                "available_image_bounds": None,
+            }
+        },
+    }
+    return {**resolve_item("Track.1", name), "kind": kind, "children": [gap, clip]}
+
+
+def resolve_item(schema: str, name: str) -> dict[str, object]:
+    """What every part of an edit has."""
+    plain: dict[str, object] = {
+        "metadata": {},
+        "effects": [],
+        "markers": [],
+        "source_range": None,
+        "color": None,
+    }
+    return {"OTIO_SCHEMA": schema, "name": name, "enabled": True, **plain}
+
+
+def resolve_range(start: int, n_frames: int) -> dict[str, object]:
+    times = {"start_time": resolve_time(start), "duration": resolve_time(n_frames)}
+    return {"OTIO_SCHEMA": "TimeRange.1", **times}
+
+
+def resolve_time(frame: int) -> dict[str, object]:
+    return {"OTIO_SCHEMA": "RationalTime.1", "rate": 25.0, "value": float(frame)}
 
 
 def test_a_note_that_resolve_wrote_is_a_comment() -> None:

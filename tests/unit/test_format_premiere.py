@@ -460,6 +460,38 @@ def test_markers_of_what_is_not_shown_stay_on_the_timeline(tmp_path: Path) -> No
     )
 
 
+def test_a_disabled_track_is_not_shown_but_its_markers_are(tmp_path: Path) -> None:
+    effect = "<filter><effect><name>{}</name></effect></filter>"
+    shown = item(0, 50, 0, 2 * effect.format("Blur"), FILE)
+    off = item(10, 50, 10, effect.format("Glow") + marker(20))
+    tracks = f"<track>{shown}</track><track>{off}<enabled> false </enabled></track>"
+    empty = "<track><enabled>FALSE</enabled></track>"
+    found = back(sequence(tracks + empty), tmp_path)
+    (track,) = found.timeline.tracks
+    assert [(first, clip.name) for first, clip in track.clips()] == [(0, "0")]
+    assert [(m.frame, m.name) for m in found.timeline.markers] == [(20, "M20")]
+    assert found.losses == ("Effects left out: 'Blur'.", "Disabled tracks left out: 'Video 2'.")
+
+
+@pytest.mark.parametrize(
+    ("on_track", "on_clip", "said"),
+    [
+        ("<enabled>FALSE</enabled>", "", "Disabled tracks left out: 'Video 1'."),
+        ("", "<enabled>FALSE</enabled>", "Disabled clips left out: '100'."),
+    ],
+)
+def test_a_disabled_nested_sequence_shows_nothing_but_its_markers(
+    on_track: str, on_clip: str, said: str, tmp_path: Path
+) -> None:
+    clip = item(0, 50, 0, marker(20), FILE)
+    nested = f"""<sequence id="n"><name>Nested</name>{RATE}<media><video><track>{clip}</track></video></media>
+      {marker(30)}</sequence>"""
+    found = back(sequence(f"<track>{item(100, 150, 0, on_clip, nested)}{on_track}</track>"), tmp_path)
+    assert found.timeline.tracks == ()
+    assert [(m.frame, m.name) for m in found.timeline.markers] == [(120, "M20"), (130, "M30")]
+    assert found.losses == (said,)
+
+
 def test_a_sequence_without_a_rate_takes_the_one_that_is_given(tmp_path: Path) -> None:
     path = tmp_path / "run.xml"
     path.write_text(sequence("", marker(3), rate=""), encoding="utf-8")

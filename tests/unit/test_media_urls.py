@@ -17,6 +17,7 @@ PARTS = st.text(st.characters(exclude_characters="\0/\\", exclude_categories=("C
         ("file://localhost/D%3a/Trail%20A/run.mp4", "file:///D:/Trail%20A/run.mp4"),
         ("file:///C%3A/run.mp4", "file:///C:/run.mp4"),
         ("file:/media/run.mp4", "file:///media/run.mp4"),
+        ("file:///media/run #1?.mp4", "file:///media/run%20%231%3F.mp4"),
         ("D:\\Trail A\\run.mp4", "file:///D:/Trail%20A/run.mp4"),
         ("\\\\nas\\share\\run.mp4", "file://nas/share/run.mp4"),
         ("/media/run.mp4", "file:///media/run.mp4"),

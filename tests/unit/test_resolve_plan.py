@@ -182,6 +182,15 @@ def test_two_markers_can_change_places() -> None:
     assert [m.name for m in applied(present, steps)] == ["b", "a"]
 
 
+def test_p6_a_user_s_copy_stays_and_the_marker_it_was_made_of_goes_on() -> None:
+    ours = stamped("r/a", marker(1, "a"))
+    copy = ours._replace(frame=9)
+    wanted = marker(3, "a")
+    planned = plan({"r/a": wanted}, [ours, copy], {"r"}, N_FRAMES, REACH)
+    assert planned.steps == [Step(ours, stamped("r/a", wanted))]
+    assert planned.kept == []
+
+
 def test_p6_a_marker_that_the_user_removed_stays_away() -> None:
     wanted = {"r/a": marker(1, "a"), "r/b": marker(2, "b")}
     first = plan(wanted, [], {"r"}, N_FRAMES, REACH).steps
@@ -210,6 +219,11 @@ def test_p6_undo_does_not_return_a_marker_to_a_frame_that_has_another_now() -> N
     back = undo([Step(before, new)], [marker(1, "mine"), new])
     assert back.steps == []
     assert back.refused == [new]
+
+
+def test_p6_undo_tells_of_a_changed_marker_that_the_user_removed() -> None:
+    before, new = stamped("r/a", marker(1)), stamped("r/a", marker(2))
+    assert undo([Step(before, new)], []) == ([], [new])
 
 
 def test_undo_says_nothing_of_an_added_marker_that_is_gone_anyway() -> None:

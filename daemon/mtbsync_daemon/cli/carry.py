@@ -66,11 +66,17 @@ def transfer(
     if timeline is not None:
         if (warp is None) == (new is None):
             raise UsageError("Give either --warp, or --new to have the new run synced first.")
+        if warp is not None and reference is not None:
+            raise UsageError("--reference goes with --new; with --warp the reference is known.")
+        if plot_overlay:
+            raise UsageError("--plot-overlay goes with --ref-markers.")
         return _transfer_edit(
             console, timeline, warp, new, reference, out, to, markers_fps, markers_start_tc, review_threshold
         )
     if ref_markers is None or warp is None:
         raise UsageError("--ref-markers needs --warp; `mtbsync sync` does both at once.")
+    if new is not None or reference is not None or to is not None:
+        raise UsageError("--new, --reference and --to go with --timeline.")
     return _transfer_markers(
         console, ref_markers, warp, out, markers_fps, markers_start_tc, review_threshold, plot_overlay
     )
@@ -140,7 +146,7 @@ def _transfer_edit(
     check_output(out, (edit,))
     source_format = format_of(edit)
     preset = to or (source_format if out.suffix.lower() == edit.suffix.lower() else format_to(out))
-    reading = formats.get_format(source_format).read(edit, *counting(fps, start_tc, None))
+    reading = formats.get_format(source_format).read(edit, *counting(fps, start_tc, None, "--markers-"))
     for loss in reading.losses:
         console.warn(loss)
     if new is not None:

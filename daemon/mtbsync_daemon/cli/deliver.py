@@ -162,14 +162,17 @@ def convert(
 
 
 def counting(
-    fps: str | None, start_tc: str | None, drop_frame: bool | None
+    fps: str | None, start_tc: str | None, drop_frame: bool | None, prefix: str = "--"
 ) -> tuple[Rate | None, Timecode | None]:
-    """How a timeline counts whose format does not tell it, as far as options say so."""
+    """How a timeline counts whose format does not tell it, as far as options say so, which begin with
+    `prefix`."""
     from mtbsync_engine.timing import Rate, Timecode
 
     if fps is None:
         if start_tc is not None:
-            raise UsageError("--start-tc needs --fps: a timecode means nothing without its rate.")
+            raise UsageError(
+                f"{prefix}start-tc needs {prefix}fps: a timecode means nothing without its rate."
+            )
         return None, None
     rate = Rate.parse(fps)
     if start_tc is None:
@@ -196,6 +199,9 @@ def deliver(
     for path, (_, text) in zip(paths, export.files, strict=True):
         write_text(path, text)
         console.say(f"Written: {path}")
+    further = first.with_name(f"{first.stem}_{len(paths) + 1}{first.suffix}")
+    if len(paths) > 1 and further.exists():
+        console.warn(f"{further} is of an earlier export, and does not belong to this one.")
     for loss in export.losses:
         console.warn(loss)
     console.result({"ok": True, "files": [str(p) for p in paths], "losses": [*losses_before, *export.losses]})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,7 +12,7 @@ from mtbsync_daemon.cli import options as o
 from mtbsync_daemon.cli.command import UsageError, ends_well
 from mtbsync_daemon.cli.console import Console
 from mtbsync_daemon.cli.deliver import TimelineFps
-from mtbsync_daemon.cli.noted import noted_run
+from mtbsync_daemon.cli.noted import NotedRun, noted_run
 
 if TYPE_CHECKING:
     from mtbsync_integrations.resolve.install import Status
@@ -79,7 +80,6 @@ def lua(
 ) -> int:
     """Put the markers into the menu as a Lua script, for editions of Resolve without Python."""
     from mtbsync_daemon.results import TIMEWARP
-    from mtbsync_engine.files import write_text
     from mtbsync_engine.timing import Rate, Timecode
     from mtbsync_integrations.build import Footage, run_timeline
     from mtbsync_integrations.formats.marker_csv import read_transferred
@@ -96,18 +96,28 @@ def lua(
         raise UsageError(f"Say the timeline's frame rate with --fps; nothing beside {markers} tells it.")
     placed = read_transferred(markers)
     footage = new_run.footage() if new_run else Footage.of_markers(markers.stem, placed, rate, "")
-    run = Path(footage.name).stem
-    text, losses = script.push_script(run_timeline(footage, placed, Timecode(0, rate)), run)
-    target = menu.menu_folder(folder or menu.find_scripts())
-    texts = {script.push_title(run): text, script.REMOVE_TITLE: script.remove_script()}
-    files = {target / f"{title}.lua": text for title, text in texts.items()}
-    for path, text in files.items():
-        write_text(path, text)
+    run = script.Run(Path(footage.name).stem, _identity(markers, new_run))
+    scripts = folder or menu.find_scripts()
+    title = script.free_title(menu.menu_folder(scripts), run)
+    text, losses = script.push_script(run_timeline(footage, placed, Timecode(0, rate)), run, title)
+    files = menu.add_scripts(scripts, {title: text, script.REMOVE_TITLE: script.remove_script()})
+    for path in files:
         console.say(f"Written: {path}")
     for loss in losses:
         console.warn(loss)
     console.result({"ok": True, "files": [str(path) for path in files], "losses": list(losses)})
     return 0
+
+
+def _identity(markers: Path, new_run: NotedRun | None) -> str:
+    """What tells the recording from others of its name: its content where `sync` noted that, else where its
+    file or its markers lie."""
+    from mtbsync_daemon.results import TIMEWARP
+
+    if new_run is None:
+        return str(markers.absolute())
+    noted = json.loads(markers.with_name(TIMEWARP).read_text(encoding="utf-8"))["new"]
+    return str(noted.get("fingerprint") or new_run.path.absolute())
 
 
 def _document(status: Status) -> dict[str, object]:

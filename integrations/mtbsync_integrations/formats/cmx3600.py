@@ -17,6 +17,7 @@ from mtbsync_integrations.formats import Export, edl
 from mtbsync_integrations.formats.carries import Carries
 from mtbsync_integrations.formats.colours import AVID, is_colour_name
 from mtbsync_integrations.formats.ids import with_stable_ids
+from mtbsync_integrations.formats.losses import listed, quoted
 from mtbsync_integrations.formats.sources import timeline_start
 from mtbsync_integrations.media_urls import file_name, normal_url
 from mtbsync_integrations.timeline import Clip, Gap, Medium, Reading, Timeline, TimelineMarker, Track
@@ -35,8 +36,8 @@ CARRIES = Carries(
 )
 
 _LOCATOR = re.compile(r"\*\s*LOC:\s*(?P<timecode>\S+)(?:\s+(?P<first>\S+)(?:\s+(?P<rest>.*))?)?")
-_CLIP_NAME = re.compile(r"\*\s*FROM CLIP NAME:\s*(.*)", re.IGNORECASE)
-_SOURCE = re.compile(r"\*\s*(?:SOURCE FILE|FROM FILE|FROM CLIP):\s*(.+)", re.IGNORECASE)
+_CLIP_NAME = re.compile(r"\*\s*(?P<side>FROM|TO) CLIP NAME:\s*(?P<text>.*)", re.IGNORECASE)
+_SOURCE = re.compile(r"\*\s*(?:SOURCE FILE|(?P<side>FROM|TO) (?:FILE|CLIP)):\s*(?P<text>.+)", re.IGNORECASE)
 _SPEED = re.compile(r"M2\s+\S.*?\s(?P<fps>-?\d{1,4}(?:\.\d{1,3})?)\s+(?P<timecode>[0-9:;]+)")
 _REEL_LENGTH = 8
 _NO_REEL = "AX"
@@ -85,46 +86,60 @@ def read(path: Path, rate: Rate | None = None, start: Timecode | None = None) ->
     Raises:
         MarkerError: the file is no edit list, its timecode does not fit `start`, or it tells no rate.
     """
-    listed = edl.read_list(path)
+    cut_list = edl.read_list(path)
     start = start or _first_record(
-        listed, timeline_start(path, rate, None, "00:00:00:00", drop_frame=listed.drop_frame)
+        cut_list, timeline_start(path, rate, None, "00:00:00:00", drop_frame=cut_list.drop_frame)
     )
     cuts: list[_Cut] = []
     markers = []
     passed_over = 0
-    for line in listed.lines:
-        if event := edl.EVENT.fullmatch(line.text):
+    told: int | None = None  # which cut the comments tell of; none below an event of sound
+    for line in cut_list.lines:
+        if event := line.event():
             if "V" in event["channels"].upper() or event["channels"].upper() == "B":
+                told = len(cuts)
                 cuts.append(_cut(line, event, start))
             else:
+                told = None
                 passed_over += 1
         elif locator := _LOCATOR.fullmatch(line.text):
             markers.append(_marker(line, locator, start))
-        elif cuts and (name := _CLIP_NAME.fullmatch(line.text)):
-            cuts[-1] = replace(cuts[-1], name=name[1].strip())
-        elif cuts and (source := _SOURCE.fullmatch(line.text)):
-            cuts[-1] = replace(cuts[-1], source=source[1])
-        elif cuts and (speed := _SPEED.fullmatch(line.text)):
+        elif told is None:
+            continue
+        elif name := _CLIP_NAME.fullmatch(line.text):
+            told = _told(cuts, name["side"], told)
+            cuts[told] = replace(cuts[told], name=name["text"].strip())
+        elif source := _SOURCE.fullmatch(line.text):
+            told = _told(cuts, source["side"], told)
+            cuts[told] = replace(cuts[told], source=source["text"])
+        elif speed := _SPEED.fullmatch(line.text):
             cuts[-1] = replace(cuts[-1], speed=Fraction(speed["fps"]) / start.rate.nominal)
     items = _items(sorted(cuts, key=lambda cut: cut.record_in), path)
     timeline = Timeline(
-        name=listed.title,
+        name=cut_list.title,
         start=start,
         tracks=(Track("Video 1", items),) if any(isinstance(item, Clip) for item in items) else (),
         markers=tuple(sorted(markers, key=lambda marker: marker.frame)),
     )
-    losses = (f"Sound left out: {passed_over} events.",) if passed_over else ()
-    return Reading(with_stable_ids(timeline), losses)
+    losses = []
+    if passed_over:
+        losses.append(f"Sound left out: {passed_over} events.")
+    if blended := [quoted(cut.name, "") for cut in cuts if cut.is_blended]:
+        losses.append(f"Transitions left out: {listed(blended)}.")
+    return Reading(with_stable_ids(timeline), tuple(losses))
 
 
 @dataclass(frozen=True)
 class _Cut:
+    """A picture event; `is_blended` where it comes in by a dissolve or a wipe from the one before."""
+
     where: str
     reel: str
     name: str
     source_in: Timecode
     record_in: int
     n_frames: int
+    is_blended: bool
     speed: Fraction = Fraction(1)
     source: str = ""
 
@@ -142,27 +157,49 @@ def _locator(marker: TimelineMarker, start: Timecode) -> str:
     return f"* LOC: {start + marker.frame} {text}\n"
 
 
-def _first_record(listed: edl.EditList, zero: Timecode) -> Timecode:
-    firsts = [
-        line.timecode(event["record_in"], zero)
-        for line in listed.lines
-        if (event := edl.EVENT.fullmatch(line.text))
-    ]
-    return min(firsts, key=lambda timecode: timecode.frame, default=zero)
+def _told(cuts: Sequence[_Cut], side: str | None, told: int) -> int:
+    """Which cut a comment tells of: FROM of the one that a dissolve leaves, which black has no name for."""
+    if side is None:
+        return told
+    last = len(cuts) - 1
+    leaves = side.upper() == "FROM" and cuts[last].is_blended and last > 0
+    return last - 1 if leaves and cuts[last - 1].reel != _BLACK else last
+
+
+def _first_record(cut_list: edl.EditList, zero: Timecode) -> Timecode:
+    """Where the first event begins: after the longest time of the day that holds none."""
+    events = sorted(
+        (line.timecode(event["record_in"], zero).frame, _n_frames(line, event, zero))
+        for line in cut_list.lines
+        if (event := line.event())
+    )
+    gaps: dict[int, int] = {}
+    # What the events before have reached, those of the evening counted from the next midnight.
+    reached = max((first + n_frames for first, n_frames in events), default=0) - zero.frames_per_day
+    for first, n_frames in events:
+        gaps.setdefault(first, first - reached)
+        reached = max(reached, first + n_frames)
+    return zero + max(gaps, key=lambda first: gaps[first], default=0)
+
+
+def _n_frames(line: edl.Line, event: re.Match[str], like: Timecode) -> int:
+    """An event's length, which may lie across midnight."""
+    first, end = (line.timecode(event[name], like) for name in ("record_in", "record_out"))
+    n_frames = (end.frame - first.frame) % like.frames_per_day
+    if end.frame < first.frame and n_frames > like.frames_per_day // 2:
+        raise MarkerError(f"{line.where}: this event ends before it begins; export the list again.")
+    return n_frames
 
 
 def _cut(line: edl.Line, event: re.Match[str], start: Timecode) -> _Cut:
-    record_in = line.frames_after(start, event["record_in"])
-    record_out = line.frames_after(start, event["record_out"])
-    if record_out < record_in:
-        raise MarkerError(f"{line.where}: this event ends before it begins; export the list again.")
     return _Cut(
         where=line.where,
         reel=event["reel"],
         name=event["reel"],
         source_in=_source_in(line, event, start.rate),
-        record_in=record_in,
-        n_frames=record_out - record_in,
+        record_in=line.frames_after(start, event["record_in"]),
+        n_frames=_n_frames(line, event, start),
+        is_blended=event["transition"][0].upper() in "DW",
     )
 
 

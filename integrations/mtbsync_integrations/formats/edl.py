@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import shorten
 
 from mtbsync_engine.errors import MarkerError, TimecodeError
 from mtbsync_engine.timing import Timecode
@@ -19,6 +20,7 @@ EVENT = re.compile(
     rf"(?P<source_in>{_TIMECODE})\s+(?P<source_out>{_TIMECODE})\s+"
     rf"(?P<record_in>{_TIMECODE})\s+(?P<record_out>{_TIMECODE})"
 )
+_NUMBERED = re.compile(r"\d+(?:\s|$)")
 _FCM = re.compile(r"FCM:\s*(NON[- ])?DROP[- ]FRAME", re.IGNORECASE)
 _TITLE = re.compile(r"TITLE:\s*(.*)", re.IGNORECASE)
 
@@ -36,6 +38,20 @@ class Line:
     def where(self) -> str:
         """The line's place, for a sentence about it."""
         return f"{self.path}, line {self.number}"
+
+    def event(self) -> re.Match[str] | None:
+        """The line as an event (`EVENT`); None where it is something else.
+
+        Raises:
+            MarkerError: it begins with a number as only events do, but is none.
+        """
+        event = EVENT.fullmatch(self.text)
+        if event is None and _NUMBERED.match(self.text):
+            raise MarkerError(
+                f"{self.where}: '{shorten(self.text, 60, placeholder='…')}' is not understood as an event; "
+                "export the list again as CMX 3600."
+            )
+        return event
 
     def timecode(self, text: str, like: Timecode) -> Timecode:
         """`text` as a timecode that counts at the rate of `like`, drop-frame as the list says.

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -49,12 +49,15 @@ _CONFORM_RATES = {name: Rate(fps) for fps, name in CONFORM_NAMES.items()}
 
 _STORY = ("asset-clip", "clip", "sync-clip", "ref-clip", "mc-clip", "video", "audio", "title", "caption")
 _ITEMS = (*_STORY, "gap", "live-drawing", "audition", "spine")
+_CONTAINERS = ("clip", "sync-clip")
+_COMPOUNDS = ("ref-clip", "mc-clip")
 _MARKERS = ("marker", "chapter-marker")
 # The digits are bounded: FCPXML's own are 64 bits over 32.
 _TIME = re.compile(r"(-?[0-9]{1,20}(?:\.[0-9]{1,12})?)(?:/([0-9]{1,12}))?s?")
 _FOREVER_S = Fraction(10**9)
 # Where the local time of a transition begins.
 _TRANSITION_START_S = Fraction(3600)
+_UNKNOWN = "Left out, as the file does not describe their media"
 _MAX_DEPTH = 60
 _MAX_ITEMS = 50_000
 
@@ -75,13 +78,19 @@ class _Clock:
 
 @dataclass(frozen=True)
 class _Window:
-    """The part of the timeline in which something can be seen; `end_s` is exclusive."""
+    """The part of the timeline in which something lies; `end_s` is exclusive. What is disabled has its
+    markers there, but shows no picture."""
 
     begin_s: Fraction
     end_s: Fraction
+    is_disabled: bool = False
 
     def within(self, begin_s: Fraction, end_s: Fraction) -> _Window:
-        return _Window(max(self.begin_s, begin_s), min(self.end_s, end_s))
+        return replace(self, begin_s=max(self.begin_s, begin_s), end_s=min(self.end_s, end_s))
+
+    @property
+    def has_picture(self) -> bool:
+        return self.begin_s < self.end_s and not self.is_disabled
 
     def shows(self, t_s: Fraction) -> bool:
         return self.begin_s <= t_s < self.end_s
@@ -134,7 +143,6 @@ class _Reader:
         self._rate = Rate(Fraction(1))
         self._pieces: list[Piece] = []
         self._markers: list[TimelineMarker] = []
-        self._hidden: list[str] = []
         self._left_out: dict[str, list[str]] = {}
         self._n_items = 0
 
@@ -164,8 +172,7 @@ class _Reader:
 
     def losses(self) -> tuple[str, ...]:
         """Sentences on what could not be kept."""
-        said = {**self._left_out, "Outside the visible part of their clips, left out": self._hidden}
-        return tuple(f"{kind}: {listed(things)}." for kind, things in said.items() if things)
+        return tuple(f"{kind}: {listed(things)}." for kind, things in self._left_out.items())
 
     # --- story elements ---------------------------------------------------------------------------
 
@@ -183,7 +190,7 @@ class _Reader:
                 end_s = begin_s + length_s
 
     def _transition(self, item: etree._Element, at_s: Fraction, clock: _Clock, window: _Window) -> None:
-        self._leave_out("Transitions left out", item)
+        self._leave_out("Transitions left out", _name(item))
         seen = window.within(at_s, at_s + self._time(item, "duration", Fraction(0)) * clock.scale)
         self._take_markers(item, _Clock(at_s, _TRANSITION_START_S, clock.scale, clock.rate), seen)
 
@@ -205,12 +212,17 @@ class _Reader:
         conform = self._conform(item, clock.rate)
         local = _Clock(at_s, start_s, clock.scale * conform, clock.rate)
         seen = window.within(at_s, at_s + length_s * clock.scale)
+        if item.get("enabled") == "0" and item.tag != "gap":
+            self._leave_out("Disabled clips left out", _name(item))
+            seen = replace(seen, is_disabled=True)
         self._take_markers(item, local, seen)
         time_map = self._time_map(item)
         speed = time_map.speed(start_s, start_s + length_s / conform)
         contained = None
         if speed > 0:
             contained = _Clock(at_s, time_map.value(start_s), local.scale / speed, clock.rate)
+        elif item.tag in (*_CONTAINERS, *_COMPOUNDS):
+            self._leave_out("Left out, as the clips in it play backwards or stand still", _name(item))
         self._children(item, clock, local, contained, (window, seen), lane, depth)
         self._content(item, local, time_map, contained, seen, lane, depth)
         return length_s
@@ -223,7 +235,8 @@ class _Reader:
         if not choices:
             return Fraction(0)
         for choice in choices[1:]:
-            self._hide_all(choice)
+            self._leave_out("Other choices of auditions left out", _name(choice))
+            self._leave_out_markers(choice)
         return self._item(choices[0], at_s, clock, window, lane, depth + 1)
 
     def _children(
@@ -241,12 +254,12 @@ class _Reader:
         for child in item.iterchildren(*_ITEMS):
             offset_s = self._time(child, "offset", Fraction(0))
             child_lane = self._lane(child)
-            if child_lane or item.tag not in ("clip", "sync-clip"):
+            if child_lane or item.tag not in _CONTAINERS:
                 self._item(child, local.timeline_s(offset_s), clock, around, lane + child_lane, depth + 1)
             elif contained:
                 self._item(child, contained.timeline_s(offset_s), contained, seen, lane, depth + 1)
             else:
-                self._hide_all(child)
+                self._leave_out_markers(child)
 
     def _content(
         self,
@@ -259,45 +272,58 @@ class _Reader:
         depth: int,
     ) -> None:
         """What an item itself shows: its asset, or the storyline of the compound clip that it refers to."""
-        if item.tag == "audio" or item.get("srcEnable") == "audio":
-            self._leave_out("Sound without a picture left out", item)
-        elif item.tag in ("ref-clip", "mc-clip"):
-            inner = self._referred(item)
-            if inner is not None and contained:
-                resource, storyline = inner
-                rate = self._format_rate(self._resource(resource.get("format", ""), "format")) or self._rate
-                clock = _Clock(contained.at_s, contained.zero_s, contained.scale, rate)
-                self._storyline(storyline, clock, seen, lane, depth + 1)
-            elif inner is not None:
-                self._hide_all(inner[1])
-        elif item.tag in ("asset-clip", "video", "title", "live-drawing"):
-            self._show(item, local, time_map, seen, lane)
+        if item.tag == "audio" or item.get("srcEnable") == "audio" or self._is_sound(item):
+            self._leave_out("Sound without a picture left out", _name(item))
         elif item.tag == "caption":
-            self._leave_out("Captions left out", item)
+            self._leave_out("Captions left out", _name(item))
+        else:
+            if seen.has_picture:
+                self._leave_out_effects(item)
+            if item.tag in _COMPOUNDS:
+                self._compound(item, contained, seen, lane, depth)
+            elif item.tag in ("asset-clip", "video", "title", "live-drawing") and seen.has_picture:
+                self._show(item, local, time_map, seen, lane)
+
+    def _is_sound(self, item: etree._Element) -> bool:
+        asset = self._asset(item)
+        return asset is not None and asset.get("hasVideo") != "1" and asset.get("hasAudio") == "1"
+
+    def _compound(
+        self, item: etree._Element, contained: _Clock | None, seen: _Window, lane: int, depth: int
+    ) -> None:
+        inner = self._referred(item)
+        if inner is None:
+            self._leave_out(_UNKNOWN, _name(item))
+            return
+        resource, storyline = inner
+        if contained is None:
+            self._leave_out_markers(storyline)
+            return
+        rate = self._format_rate(self._resource(resource.get("format", ""), "format")) or self._rate
+        clock = _Clock(contained.at_s, contained.zero_s, contained.scale, rate)
+        self._storyline(storyline, clock, seen, lane, depth + 1)
 
     def _show(
         self, item: etree._Element, local: _Clock, time_map: _TimeMap, seen: _Window, lane: int
     ) -> None:
-        asset = self._resource(item.get("ref", ""), "asset") if item.tag in ("asset-clip", "video") else None
-        if asset is not None and asset.get("hasVideo") != "1" and asset.get("hasAudio") == "1":
-            self._leave_out("Sound without a picture left out", item)
-            return
-        if item.get("enabled") == "0":
-            self._leave_out("Disabled clips left out", item)
-            return
         first, end = nearest_frame(seen.begin_s, self._rate), nearest_frame(seen.end_s, self._rate)
         if end <= first:
             return
-        name = item.get("name", "")
+        name, asset = _name(item), self._asset(item)
         if asset is None:
-            self._pieces.append(Piece(lane, first, Clip(name, end - first, None)))
+            if self._is_made_here(item):
+                self._pieces.append(Piece(lane, first, Clip(name, end - first, None)))
+            else:
+                self._leave_out(_UNKNOWN, name)
             return
         if time_map.is_ramp:
-            self._leave_out("Changing speed made even", item)
+            self._leave_out("Changing speed made even", name)
         # The item's own time at both edges of what is seen, then the medium's.
         begin_s = local.zero_s + (seen.begin_s - local.at_s) / local.scale
         end_s = local.zero_s + (seen.end_s - local.at_s) / local.scale
         cut_s = time_map.value(begin_s) - self._time(asset, "start", Fraction(0))
+        if cut_s < 0:
+            self._leave_out("Begin before their medium, so moved to its first picture", name)
         clip = Clip(
             name=name,
             n_frames=end - first,
@@ -312,7 +338,7 @@ class _Reader:
             t_s = local.timeline_s(self._time(element, "start", local.zero_s))
             name = element.get("value", "")
             if not seen.shows(t_s):
-                self._hidden.append(quoted(name, ""))
+                self._leave_out("Outside the visible part of their clips, left out", name)
                 continue
             kind = MarkerKind.CHAPTER if element.tag == "chapter-marker" else MarkerKind.STANDARD
             completed = element.get("completed")
@@ -320,6 +346,8 @@ class _Reader:
                 kind = MarkerKind.DONE if completed == "1" else MarkerKind.TO_DO
             frame = nearest_frame(t_s, self._rate)
             self._markers.append(TimelineMarker(frame, name=name, comment=element.get("note", ""), kind=kind))
+        for element in item.iterchildren("keyword", "rating"):
+            self._leave_out("Keywords and ratings left out", element.get("value", ""), once=True)
 
     def _referred(self, item: etree._Element) -> tuple[etree._Element, etree._Element] | None:
         """A compound clip's sequence and its storyline, or a multicam clip and the angle that is seen."""
@@ -406,6 +434,14 @@ class _Reader:
         element = self._resources.get(resource_id)
         return element if element is not None and element.tag == tag else None
 
+    def _asset(self, item: etree._Element) -> etree._Element | None:
+        return self._resource(item.get("ref", ""), "asset") if item.tag in ("asset-clip", "video") else None
+
+    def _is_made_here(self, item: etree._Element) -> bool:
+        """Whether it is a title, a drawing or a generator, which only Final Cut can make."""
+        is_generator = self._resource(item.get("ref", ""), "effect") is not None
+        return item.tag in ("title", "live-drawing") or (item.tag == "video" and is_generator)
+
     def _medium(self, asset: etree._Element, drop_frame: bool) -> Medium:
         key = (asset.get("id", ""), drop_frame)
         if key not in self._media:
@@ -426,11 +462,21 @@ class _Reader:
 
     # --- sentences --------------------------------------------------------------------------------
 
-    def _hide_all(self, item: etree._Element) -> None:
-        self._hidden += [quoted(marker.get("value", ""), "") for marker in item.iter(*_MARKERS)]
+    def _leave_out_markers(self, item: etree._Element) -> None:
+        for marker in item.iter(*_MARKERS):
+            self._leave_out("Markers of clips that are left out", marker.get("value", ""))
 
-    def _leave_out(self, kind: str, item: etree._Element) -> None:
-        self._left_out.setdefault(kind, []).append(quoted(item.get("name", ""), ""))
+    def _leave_out_effects(self, item: etree._Element) -> None:
+        for element in item.iterchildren(tag=etree.Element):
+            is_set = element.get("enabled") != "0" and element.get("autoOrManual") != "automatic"
+            if is_set and element.tag.startswith(("filter-", "adjust-")):
+                name = element.get("name") or element.tag.partition("-")[2]
+                self._leave_out("Effects and adjustments left out", name, once=True)
+
+    def _leave_out(self, kind: str, name: str, *, once: bool = False) -> None:
+        things = self._left_out.setdefault(kind, [])
+        if not (once and quoted(name, "") in things):
+            things.append(quoted(name, ""))
 
     def _wrong(self, element: etree._Element, what: str) -> MarkerError:
         return MarkerError(f"{self._path}, line {element.sourceline}: this {element.tag} {what}.")
@@ -483,6 +529,10 @@ def _conformed_fps(source: Rate, rate: Rate) -> Fraction:
     if source.fps == ntsc and is_film:
         return whole
     return ntsc if rate.fps.denominator == 1001 else whole
+
+
+def _name(item: etree._Element) -> str:
+    return str(item.get("name", ""))
 
 
 def _place(asset: etree._Element) -> str:

@@ -10,7 +10,15 @@ from mtbsync_integrations.formats import format_names
 
 _HEAD_BYTES = 64 * 1024
 _BY_SUFFIX = {".otio": "otio", ".fcpxml": "fcpxml", ".fcpxmld": "fcpxml", ".kdenlive": "kdenlive"}
-_TO_BY_SUFFIX = _BY_SUFFIX | {".edl": "edl", ".csv": "csv", ".xml": "premiere", ".mlt": "mlt"}
+_TO_BY_SUFFIX = {
+    ".csv": "csv",
+    ".edl": "edl",
+    ".fcpxml": "fcpxml",
+    ".kdenlive": "kdenlive",
+    ".mlt": "mlt",
+    ".otio": "otio",
+    ".xml": "premiere",
+}
 # In order: the first that is found says it.
 _SIGNS = {
     ".edl": (("resolve-edl", r"\|C:ResolveColor"), ("edl", r"")),
@@ -39,7 +47,10 @@ def format_of(path: Path) -> str:
         if re.search(sign, head):
             return name
     known = ", ".join(format_names())
-    raise MarkerError(f"{path} is in no format that mtbsync knows; name it with --from: {known}.")
+    raise MarkerError(
+        f"{path} looks like no format that mtbsync knows; if it is one, say which: "
+        f"`mtbsync convert --from NAME` takes {known}."
+    )
 
 
 def format_to(path: Path) -> str:

@@ -31,14 +31,18 @@ def stable_ids(names_and_times: Iterable[tuple[str, float]]) -> tuple[str, ...]:
 
 
 def with_stable_ids(timeline: Timeline, *, anew: bool = False) -> Timeline:
-    """The timeline with an id for every marker that has none, or for each of them `anew`."""
+    """The timeline with an id for every marker that has none, or the one of a marker before it on the same
+    clip or on the timeline; with `anew` for each of them."""
 
     def numbered(markers: Sequence[TimelineMarker]) -> tuple[TimelineMarker, ...]:
-        ids = stable_ids((m.name, frame_start_s(m.frame, timeline.rate)) for m in markers)
-        return tuple(
-            m if m.marker_id and not anew else replace(m, marker_id=i)
-            for m, i in zip(markers, ids, strict=True)
-        )
+        made = stable_ids((m.name, frame_start_s(m.frame, timeline.rate)) for m in markers)
+        taken: set[str] = set()
+        own = []
+        for marker, stable_id in zip(markers, made, strict=True):
+            keeps = marker.marker_id and not anew and marker.marker_id not in taken
+            own.append(marker.marker_id if keeps else stable_id)
+            taken.add(own[-1])
+        return tuple(replace(m, marker_id=marker_id) for m, marker_id in zip(markers, own, strict=True))
 
     return on_all_markers(timeline, numbered)
 

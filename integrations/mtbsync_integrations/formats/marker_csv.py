@@ -44,6 +44,8 @@ _WRITTEN_COLUMNS = (
 )
 # As in RFC 4180; it also makes the writer quote a lone carriage return.
 _LINE_END = "\r\n"
+# A week; no other number of a marker is as large.
+_MOST_S = 7 * 24 * 3600
 _EXAMPLE_HEADER = "name,t_ref,colour,comment"
 # Other spellings that people's files have.
 _ALIASES = {"color": "colour", "t_new_est": "t_new"}
@@ -140,7 +142,13 @@ def read(path: Path, rate: Rate | None = None, start: Timecode | None = None) ->
 
 def _as_it_stands(marker: TimelineMarker, known: TransferredMarker, rate: Rate) -> TransferredMarker:
     """What is known of a marker that was carried over, its time moved if an editor moved it."""
-    own = replace(known.marker, name=marker.name, colour=marker.colour, comment=marker.comment)
+    own = replace(
+        known.marker,
+        marker_id=marker.marker_id,
+        name=marker.name,
+        colour=marker.colour,
+        comment=marker.comment,
+    )
     if known.t_new is not None and nearest_frame(known.t_new, rate) == marker.frame:
         return replace(known, marker=own)
     return replace(known, marker=own, t_new=frame_start_s(marker.frame, rate))
@@ -170,7 +178,7 @@ class _Row:
     decimal_comma: bool
 
     def number(self, column: str) -> float | None:
-        """The cell as a finite number from 0 up; None where it is empty, or there is no such column."""
+        """The cell as a number from 0 up; None where it is empty, or there is no such column."""
         text = self.known.get(column, "").strip()
         if not text:
             return None
@@ -180,6 +188,8 @@ class _Row:
             value = math.nan
         if not math.isfinite(value) or value < 0:
             raise MarkerError(f"{self.where}: '{text}' in column {column} is not a number from 0 up.")
+        if value > _MOST_S:
+            raise MarkerError(f"{self.where}: '{text}' in column {column} is longer than any recording.")
         return value
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import opentimelineio as otio
 
@@ -46,11 +48,20 @@ def read(path: Path, rate: Rate | None = None, start: Timecode | None = None) ->
     """
     text = read_text(path)
     try:
+        # OpenTimelineIO's own reader ends the whole program where JSON is too deep or names a thing twice.
+        json.loads(text, object_pairs_hook=_named_once)
         found = otio.adapters.read_from_string(text, "otio_json")
-    except (IndexError, KeyError, TypeError, ValueError, otio.exceptions.OTIOError) as error:
+    except (IndexError, KeyError, RecursionError, TypeError, ValueError, otio.exceptions.OTIOError) as error:
         raise MarkerError(f"{path} is not readable as OTIO ({error}); export it again.") from error
     try:
         reading = from_otio(found, start or (Timecode(0, rate) if rate else None))
     except MarkerError as error:
         raise MarkerError(f"{path}: {error}") from error
     return Reading(with_stable_ids(reading.timeline), reading.losses)
+
+
+def _named_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    named = dict(pairs)
+    if len(named) < len(pairs):
+        raise ValueError("an object names something twice")
+    return named

@@ -85,12 +85,14 @@ def _has_content(sequence: etree._Element) -> bool:
 
 @dataclass(frozen=True)
 class _View:
-    """How a sequence is seen from the timeline: its second 0 is at `at_s`, from `begin_s` to `end_s`."""
+    """How a sequence is seen from the timeline: its second 0 is at `at_s`, from `begin_s` to `end_s`. What
+    is disabled has its markers there, but shows no picture."""
 
     at_s: Fraction
     begin_s: Fraction
     end_s: Fraction
     lane: int
+    is_disabled: bool = False
 
 
 class _Reader:
@@ -136,15 +138,20 @@ class _Reader:
 
     def _sequence(self, sequence: etree._Element, rate: Rate, view: _View, depth: int) -> None:
         for lane, track in enumerate(sequence.iterfind("media/video/track")):
-            for item in self._items(track, rate):
-                self._show(item, rate, replace(view, lane=view.lane + lane), depth)
+            items = self._items(track, rate)
+            is_disabled = _is_disabled(track)
+            if is_disabled and items:
+                self._leave_out("Disabled tracks left out", f"Video {lane + 1}")
+            seen = replace(view, lane=view.lane + lane, is_disabled=view.is_disabled or is_disabled)
+            for item in items:
+                self._show(item, rate, seen, depth)
         pictures = {item.get("id") for item in sequence.iterfind("media/video/track/clipitem")}
         heard: list[TimelineMarker] = []
         for track in sequence.iterfind("media/audio/track"):
             for item in self._items(track, rate):
                 linked = {link.findtext("linkclipref") for link in item.element.iterchildren("link")}
                 if not linked & pictures:
-                    self._leave_out("Sound without a picture left out", item.element)
+                    self._leave_out("Sound without a picture left out", _title(item.element))
                     heard += self._placed_markers(item, rate, view)
         # Both channels of a sound carry its markers.
         self._markers += list(dict.fromkeys(heard))
@@ -155,7 +162,7 @@ class _Reader:
         items: list[_Item] = []
         for k, child in enumerate(children):
             if child.tag == "transitionitem":
-                self._leave_out("Transitions left out", child)
+                self._leave_out("Transitions left out", _title(child))
                 continue
             before = children[k - 1] if k else None
             after = children[k + 1] if k + 1 < len(children) else None
@@ -207,15 +214,19 @@ class _Reader:
         piece = self._piece(item, rate, view)
         if piece is None:
             return
-        self._note_effects(item.element)
+        if _is_disabled(item.element):
+            self._leave_out("Disabled clips left out", _title(item.element))
+            view = replace(view, is_disabled=True)
+        if not view.is_disabled:
+            self._note_effects(item.element)
         nested = self._nested(item.element)
         if nested is not None:
             begin_s, end_s = (f / self._rate.fps for f in (piece.first, piece.first + piece.clip.n_frames))
             at_s = begin_s - piece.clip.source_in_s
-            self._show_nested(nested, _View(at_s, begin_s, end_s, view.lane), depth)
+            inner = replace(view, at_s=at_s, begin_s=begin_s, end_s=end_s)
+            self._show_nested(nested, inner, depth)
             self._markers += self._placed_markers(item, rate, view)
-        elif (item.element.findtext("enabled") or "TRUE").strip().upper() == "FALSE":
-            self._leave_out("Disabled clips left out", item.element)
+        elif view.is_disabled:
             self._markers += self._placed_markers(item, rate, view)
         else:
             medium = self._medium(item.element)
@@ -272,9 +283,7 @@ class _Reader:
             name = effect.findtext("name") or "effect"
             kind = "Changed speed left out" if name == "Time Remap" else "Effects left out"
             what = (element.findtext("name") or "") if name == "Time Remap" else name
-            things = self._left_out.setdefault(kind, [])
-            if quoted(what, "") not in things:
-                things.append(quoted(what, ""))
+            self._leave_out(kind, what, once=True)
 
     # --- markers ----------------------------------------------------------------------------------
 
@@ -388,12 +397,12 @@ class _Reader:
     # --- sentences --------------------------------------------------------------------------------
 
     def _hide(self, marker: TimelineMarker) -> None:
-        kind = "Outside the visible part of their clips, left out"
-        self._left_out.setdefault(kind, []).append(quoted(marker.name, ""))
+        self._leave_out("Outside the visible part of their clips, left out", marker.name)
 
-    def _leave_out(self, kind: str, element: etree._Element) -> None:
-        name = element.findtext("name") or element.findtext("effect/name") or ""
-        self._left_out.setdefault(kind, []).append(quoted(name, ""))
+    def _leave_out(self, kind: str, name: str, *, once: bool = False) -> None:
+        things = self._left_out.setdefault(kind, [])
+        if not (once and quoted(name, "") in things):
+            things.append(quoted(name, ""))
 
     def _wrong(self, element: etree._Element, what: str) -> MarkerError:
         return MarkerError(f"{self._path}, line {element.sourceline}: this {element.tag} {what}.")
@@ -410,6 +419,14 @@ class _Item:
     cut_s: Fraction
     starts_in_transition: bool = False
     ends_in_transition: bool = False
+
+
+def _is_disabled(element: etree._Element) -> bool:
+    return (element.findtext("enabled") or "").strip().upper() == "FALSE"
+
+
+def _title(element: etree._Element) -> str:
+    return element.findtext("name") or element.findtext("effect/name") or ""
 
 
 def _described(root: etree._Element, tag: str) -> dict[str, etree._Element]:

@@ -45,5 +45,8 @@ def timeline_start(
     if start is not None:
         return start
     if rate is None:
-        raise MarkerError(f"{path} does not tell its timeline's frame rate; give it with --fps.")
+        raise MarkerError(
+            f"{path} does not tell its timeline's frame rate; give it with --fps (for "
+            "reference markers, --markers-fps)."
+        )
     return Timecode.parse(usual, rate, drop_frame and rate.can_drop)

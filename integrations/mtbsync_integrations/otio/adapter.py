@@ -15,7 +15,7 @@ from typing import Any
 
 import opentimelineio as otio
 
-from mtbsync_engine.errors import ExportError
+from mtbsync_engine.errors import ExportError, TimecodeError
 from mtbsync_engine.files import write_text
 from mtbsync_engine.timing import Rate, Timecode
 from mtbsync_integrations.formats import Export, export, get_format
@@ -66,6 +66,8 @@ def _export(input_otio: Any, rate: str | None, start: str | None) -> Export:
 
 def _counting(rate: str | None, start: str | None) -> tuple[Rate | None, Timecode | None]:
     if rate is None:
+        if start is not None:
+            raise TimecodeError(f"The start {start} counts frames; give their `rate` with it.")
         return None, None
     known = Rate.parse(str(rate))
     return known, None if start is None else Timecode.parse(str(start), known)

@@ -86,13 +86,20 @@ def install(scripts: Path) -> Status:
     status = installed(scripts)
     wanted = _files(folder)
     changing = [*status.outdated, *status.missing]
-    for name in status.outdated:
-        if not _is_ours(folder / name):
-            raise OutputError(f"{folder / name} is not mtbsync's; move it elsewhere, and install again.")
-    for name in changing:
-        with replacing(folder / name) as temporary:
-            temporary.write_bytes(wanted[name])
+    _write(folder, {name: wanted[name] for name in changing})
     return installed(scripts)
+
+
+def add_scripts(scripts: Path, texts: Mapping[str, str]) -> tuple[Path, ...]:
+    """Write scripts with embedded markers, by title, beside the actions; gives their files.
+
+    Raises:
+        OutputError: a file of the same name is not mtbsync's, or nothing can be written there.
+    """
+    folder = menu_folder(scripts)
+    files = {f"{title}.lua": text.encode() for title, text in texts.items()}
+    _write(folder, files)
+    return tuple(folder / name for name in files)
 
 
 def installed(scripts: Path) -> Status:
@@ -131,6 +138,19 @@ def uninstall(scripts: Path) -> tuple[str, ...]:
     except OSError as error:
         raise OutputError(f"{error.filename} cannot be removed: {error.strerror or error}.") from error
     return tuple(path.name for path in ours)
+
+
+def _write(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Nothing at all where one of the files is not mtbsync's."""
+    try:
+        others = [name for name in files if (folder / name).exists() and not _is_ours(folder / name)]
+    except OSError as error:
+        raise OutputError(f"{error.filename} cannot be read: {error.strerror or error}.") from error
+    if others:
+        raise OutputError(f"{folder / others[0]} is not mtbsync's; move it elsewhere, and try again.")
+    for name, content in files.items():
+        with replacing(folder / name) as temporary:
+            temporary.write_bytes(content)
 
 
 def _is_ours(path: Path) -> bool:

@@ -6,9 +6,11 @@ in the one file. `markers.lua` is what they do; here the markers are put in fron
 
 from __future__ import annotations
 
-from dataclasses import replace
+import hashlib
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from mtbsync_engine.errors import OutputError
 from mtbsync_integrations.formats.fitting import fitted
 from mtbsync_integrations.resolve.words import CARRIES
 from mtbsync_integrations.timeline import Timeline
@@ -18,12 +20,33 @@ REMOVE_TITLE = "Remove mtbsync markers"
 _HEAD = "-- Written by mtbsync. It can be thrown away; `mtbsync resolve lua` writes it anew.\n"
 
 
-def push_title(run: str) -> str:
-    """What the menu calls the script that pushes the markers of `run`."""
-    return f"Push markers of {run}"
+@dataclass(frozen=True)
+class Run:
+    """A recording that markers are pushed for: what people call it, and what tells it from all others.
+
+    Cameras give the same names again, so two recordings may well share `name`, but not `identity`.
+    """
+
+    name: str
+    identity: str
+
+    @property
+    def mark(self) -> str:
+        """A short word for the identity."""
+        return hashlib.sha256(self.identity.encode("utf-8", "replace")).hexdigest()[:8]
+
+    @property
+    def key(self) -> str:
+        """What its markers carry; without a slash, which ends it there."""
+        return f"{self.name}-{self.mark}".replace("/", "_")
+
+    @property
+    def titles(self) -> tuple[str, str]:
+        """What the menu calls its script, and what it does where another run has that title already."""
+        return f"Push markers of {self.name}", f"Push markers of {self.name} ({self.mark})"
 
 
-def push_script(timeline: Timeline, run: str) -> tuple[str, tuple[str, ...]]:
+def push_script(timeline: Timeline, run: Run, title: str) -> tuple[str, tuple[str, ...]]:
     """A script that puts the timeline's markers where an open timeline shows the run, and sentences on what
     is lost on the way.
 
@@ -31,9 +54,8 @@ def push_script(timeline: Timeline, run: str) -> tuple[str, tuple[str, ...]]:
     later one for the same `run` moves, changes and removes what it wrote, and nothing else.
     """
     fit, losses = fitted(replace(timeline, tracks=()), CARRIES)
-    run = run.replace("/", "_")
     markers = "".join(
-        f"  {{ key = {quoted(f'{run}/{m.marker_id}')}, frame = {m.frame}, colour = {quoted(m.colour)}, "
+        f"  {{ key = {quoted(f'{run.key}/{m.marker_id}')}, frame = {m.frame}, colour = {quoted(m.colour)}, "
         f"name = {quoted(m.name)}, note = {quoted(m.comment)}, n_frames = {m.n_frames} }},\n"
         for m in fit.markers
     )
@@ -44,8 +66,22 @@ def push_script(timeline: Timeline, run: str) -> tuple[str, tuple[str, ...]]:
         if clip.medium and clip.medium.url
     )
     rate = timeline.rate
-    head = _head(push_title(run), quoted(run), f"{float(rate.fps):.3f}", rate.nominal)
+    head = _head(title, quoted(run.key), f"{float(rate.fps):.3f}", rate.nominal)
     return f"{head}local FILES = {{\n{files}}}\nlocal WANTED = {{\n{markers}}}\n\n{_body()}", losses
+
+
+def free_title(folder: Path, run: Run) -> str:
+    """The title of the run's script in `folder`: a longer one where another script has the usual one.
+
+    Raises:
+        OutputError: what is there cannot be read.
+    """
+    usual, longer = (folder / f"{title}.lua" for title in run.titles)
+    try:
+        is_taken = longer.exists() or (usual.exists() and not _is_for(usual, run))
+    except OSError as error:
+        raise OutputError(f"{error.filename} cannot be read: {error.strerror or error}.") from error
+    return run.titles[is_taken]
 
 
 def remove_script() -> str:
@@ -56,6 +92,10 @@ def remove_script() -> str:
 def quoted(text: str) -> str:
     """A Lua string for any text at all: plain ASCII, everything unusual as the bytes of its UTF-8."""
     return '"' + "".join(_escaped(byte) for byte in text.encode("utf-8", "replace")) + '"'
+
+
+def _is_for(path: Path, run: Run) -> bool:
+    return f"local RUN = {quoted(run.key)}\n".encode() in path.read_bytes()
 
 
 def _escaped(byte: int) -> str:
