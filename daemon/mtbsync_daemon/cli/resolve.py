@@ -33,7 +33,9 @@ def install(folder: Folder = None, as_json: o.AsJson = False, quiet: o.Quiet = F
     console = Console(as_json=as_json, quiet=quiet)
     status = menu.install(folder or menu.find_scripts())
     console.say(f"Installed in {status.folder}. Restart Resolve, and find them in Workspace > Scripts.")
-    console.warn("They ask mtbsync's daemon, which this version does not have yet; see `mtbsync resolve lua`.")
+    console.warn(
+        "They need a daemon that this version does not have yet: use `mtbsync resolve lua` till then."
+    )
     console.result({"ok": True, **_document(status)})
     return 0
 
