@@ -319,7 +319,7 @@ def sample(name: str) -> Reading:
 @pytest.mark.parametrize(
     ("name", "shown", "hidden"),
     [
-        ("29.97d.fcpxml", IN_29_97_DF, "'INSIDE 3', 'INSIDE 2', 'INSIDE 3'"),
+        ("29.97d.fcpxml", IN_29_97_DF, "'INSIDE 3' (2 times), 'INSIDE 2'"),
         ("50.fcpxml", IN_50, "'INSIDE 3'"),
     ],
 )

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 from mtbsync_engine.timing import Rate, Timecode
@@ -23,6 +24,23 @@ def test_a_cut_between_two_frames_moves_to_the_nearer_and_says_so() -> None:
     assert losses == ("Begin up to 0.010 s earlier or later in their footage: 'between'.",)
 
 
+def test_the_furthest_of_several_cuts_of_one_name_is_told() -> None:
+    far = Clip("run", 25, MEDIUM, Fraction(3), Fraction(34))
+    near = Clip("run", 25, MEDIUM, Fraction(2))
+    _, losses = fitted(timeline(far, near, far), replace(CUTS, speeds=True))
+    # Steps of 34 / 25 s: the nearest to 3 s is 2.72 s.
+    assert losses == ("Begin up to 0.280 s earlier or later in their footage: 'run' (2 times).",)
+
+
+def test_a_timecode_that_is_left_out_is_no_other_moment() -> None:
+    bare = replace(CUTS, medium=CUTS.medium - {"start"})
+    _, losses = fitted(timeline(Clip("between", 25, MEDIUM, Fraction(203, 100))), bare)
+    assert losses == (
+        "Left out of media: timecodes.",
+        "Begin up to 0.010 s earlier or later in their footage: 'between'.",
+    )
+
+
 def test_a_tape_keeps_the_moment_that_a_clip_begins_at() -> None:
     tape = Carries(n_tracks=1, timecode_only=True, medium=frozenset({"name", "start", "n_frames"}))
     fit, losses = fitted(timeline(Clip("a", 25, MEDIUM, Fraction(2))), tape)
@@ -35,7 +53,7 @@ def test_gaps_beside_each_other_are_one_and_none_is_at_the_end() -> None:
     title = Clip("title", 5, None)
     fit, losses = fitted(timeline(Gap(3), title, Gap(2), Clip("a", 25, MEDIUM), title), CUTS)
     assert [item.n_frames for item in fit.tracks[0].items] == [10, 25]
-    assert losses == ("Left empty, as only its editor can make it: 'title', 'title'.",)
+    assert losses == ("Left empty, as only its editor can make it: 'title' (2 times).",)
 
 
 def test_nothing_is_said_of_a_timeline_that_fits() -> None:

@@ -327,7 +327,7 @@ def test_a_real_sequence_is_flattened_with_its_transitions_resolved() -> None:
     assert last.medium is not None
     assert last.medium.url == "file:///D:/media/sc01_sh010_anim.mov"
     assert found.timeline.tracks[2].clips()[0][1].medium is None
-    assert "Transitions left out: 'Cross Dissolve', 'Cross Dissolve'." in found.losses
+    assert "Transitions left out: 'Cross Dissolve' (2 times)." in found.losses
     assert any(
         loss.startswith("Sound without a picture left out: 'sc01_placeholder.wav'") for loss in found.losses
     )
@@ -456,7 +456,7 @@ def test_markers_of_what_is_not_shown_stay_on_the_timeline(tmp_path: Path) -> No
     assert [(m.frame, m.name) for m in found.timeline.markers] == [(10, "M20"), (67, "M7")]
     assert found.losses == (
         "Disabled clips left out: '0'.",
-        "Sound without a picture left out: '60', '60'.",
+        "Sound without a picture left out: '60' (2 times).",
     )
 
 

@@ -210,7 +210,7 @@ def _fit_tracks(timeline: Timeline, carries: Carries, losses: list[str]) -> Time
     pairs = list(zip(clips, (clip for track in fit for _, clip in track.clips()), strict=True))
     marked = [pair for was, now in pairs for pair in zip(was.markers, now.markers, strict=True)]
     _say(losses, "Moved to a frame of their footage", [_title(was) for was, now in marked if now != was])
-    _say_what_begins_elsewhere(pairs, losses)
+    _say_what_begins_elsewhere(pairs, carries, losses)
     renamed = [f"'{was.name}'" for was, now in zip(tracks, fit, strict=True) if was.name != now.name]
     _say(losses, "Names of tracks left out", renamed)
     return replace(timeline, tracks=fit)
@@ -267,18 +267,21 @@ def _say_what_clips_lose(
         _say(losses, "Changed speed left out", retimed)
 
 
-def _say_what_begins_elsewhere(pairs: Sequence[tuple[Clip, Clip]], losses: list[str]) -> None:
+def _say_what_begins_elsewhere(
+    pairs: Sequence[tuple[Clip, Clip]], carries: Carries, losses: list[str]
+) -> None:
     """Name the clips that show another moment of their medium first than they did."""
-    off_s = {
-        was.name: abs(float(_timecode_s(now) - _timecode_s(was)))
-        for was, now in pairs
-        if was.source_in_s != now.source_in_s and _timecode_s(was) != _timecode_s(now)
-    }
-    if off_s:
-        names = [f"'{name}'" for name in off_s]
-        losses.append(
-            f"Begin up to {max(off_s.values()):.3f} s earlier or later in their footage: {listed(names)}."
-        )
+    begins_s = _timecode_s if carries.timecode_only else _source_in_s
+    off = [(was.name, abs(begins_s(now) - begins_s(was))) for was, now in pairs]
+    moved = [(name, off_s) for name, off_s in off if off_s]
+    if moved:
+        most_s = float(max(off_s for _, off_s in moved))
+        names = [f"'{name}'" for name, _ in moved]
+        losses.append(f"Begin up to {most_s:.3f} s earlier or later in their footage: {listed(names)}.")
+
+
+def _source_in_s(clip: Clip) -> Fraction:
+    return clip.source_in_s
 
 
 def _timecode_s(clip: Clip) -> Fraction:

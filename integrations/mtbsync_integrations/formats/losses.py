@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from textwrap import shorten
 
@@ -24,7 +25,8 @@ def review_hint(transferred: TransferredMarker) -> str:
 
 
 def listed(things: Sequence[str]) -> str:
-    """The first few of `things`, and how many more there are."""
-    more = len(things) - _SHOWN
-    shown = ", ".join(things[:_SHOWN])
+    """The first few of `things`, each once with how often it is there, and how many others there are."""
+    named = [f"{thing} ({n} times)" if n > 1 else thing for thing, n in Counter(things).items()]
+    more = len(named) - _SHOWN
+    shown = ", ".join(named[:_SHOWN])
     return f"{shown} and {more} more" if more > 0 else shown
