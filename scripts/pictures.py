@@ -21,7 +21,9 @@ def draw_same_places() -> None:
     sample = ROOT / "data" / "sample"
     runs = (probe(sample / "ref.mp4"), probe(sample / "new.mp4"))
     markers = [
-        m for m in read_transferred(ROOT / "demo_out" / "new_markers.csv") if m.marker.marker_id in SHOWN
+        m
+        for m in read_transferred(ROOT / "demo_out" / "markers" / "new_csv.csv")
+        if m.marker.marker_id in SHOWN
     ]
     figure = Figure(figsize=(12.8, 3.95), dpi=100)
     FigureCanvasAgg(figure)

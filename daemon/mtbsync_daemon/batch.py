@@ -19,6 +19,7 @@ from typing import Any
 
 from mtbsync_daemon.results import REF_INDEX, TIMEWARP
 from mtbsync_daemon.sync import Progress, SyncRequest, request_key, sync
+from mtbsync_daemon.watch.gather import is_video
 from mtbsync_engine.errors import AlignmentError, InputError, MtbsyncError
 from mtbsync_engine.files import check_output, write_text
 from mtbsync_engine.index.build import build_index
@@ -30,7 +31,6 @@ from mtbsync_engine.telemetry.read import read_track
 
 SUMMARY = "batch_summary.csv"
 _TRACK_SUFFIXES = (".gpx", ".GPX", ".fit", ".FIT")
-_VIDEO_SUFFIXES = {".mp4", ".mov", ".m4v", ".mkv", ".avi", ".mts", ".webm"}
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def find_runs(folder: Path, reference: Path) -> list[Path]:
     runs = [
         folder / name
         for name in sorted(names)
-        if _is_video(name) and _begins_another_recording(name, names, folder, reference)
+        if is_video(name) and _begins_another_recording(name, names, folder, reference)
     ]
     if not runs:
         raise InputError(f"There is no video in {folder} besides the reference.")
@@ -116,10 +116,6 @@ def run_batch(
                 request.out.rmdir()
         raise
     return [rows[run] for run in runs]
-
-
-def _is_video(name: str) -> bool:
-    return Path(name).suffix.lower() in _VIDEO_SUFFIXES and not name.startswith(".")
 
 
 def _begins_another_recording(name: str, names: Sequence[str], folder: Path, reference: Path) -> bool:

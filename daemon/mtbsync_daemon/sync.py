@@ -76,7 +76,8 @@ Progress = Callable[[str, float | None], AbstractContextManager[Callable[[float]
 class SyncRequest:
     """What to line up, how, and where to.
 
-    `index` is the reference's index where one was made before; else one is made and kept in `out`.
+    `index` is the reference's index where one was made before, and `new_index` the new run's; else they are
+    made and kept in `out`.
     `ref_gpx` and `new_gpx` are GPX or FIT files that stand for the cameras' own tracks. `marker_file` is
     where `markers` came from. `weights` is where the networks of a matcher that needs them lie; which they
     are, `index_params` tell. `flow` has sightings timed once more by dense flow. `fit` None stops once the
@@ -88,6 +89,7 @@ class SyncRequest:
     out: Path
     pairs_name: str = PAIRS
     index: Path | None = None
+    new_index: Path | None = None
     ref_gpx: Path | None = None
     new_gpx: Path | None = None
     ref_gpx_offset_s: float = 0.0
@@ -108,8 +110,8 @@ class SyncRequest:
     @property
     def file_names(self) -> list[str]:
         """What may be written to `out`, in order."""
-        names = [self.pairs_name if name == PAIRS else name for name in ALL]
-        return names if self.index is None else names[1:]
+        made_before = {name for name, path in ((REF_INDEX, self.index), (NEW_INDEX, self.new_index)) if path}
+        return [self.pairs_name if name == PAIRS else name for name in ALL if name not in made_before]
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,13 +138,16 @@ def sync(request: SyncRequest, progress: Progress) -> SyncResult:
     new_recording = probe(request.new, use_proxy=request.use_proxy)
     ref_recording = probe(request.reference, use_proxy=request.use_proxy)
     with perf.stage("telemetry"):
-        new_noted = _telemetry(new_recording, request.new_gpx, request.new_gpx_offset_s)
-        ref_noted = _telemetry(ref_recording, request.ref_gpx, request.ref_gpx_offset_s)
+        new_noted = telemetry_of(new_recording, request.new_gpx, request.new_gpx_offset_s)
+        ref_noted = telemetry_of(ref_recording, request.ref_gpx, request.ref_gpx_offset_s)
     if request.index is not None:
         ref = _made_before(request.index, ref_recording, request.index_params)
     else:
         ref = _index("index_reference", ref_recording, request.out / REF_INDEX, request, perf, progress)
-    new = _index("index_new", new_recording, request.out / NEW_INDEX, request, perf, progress)
+    if request.new_index is not None:
+        new = _made_before(request.new_index, new_recording, request.index_params)
+    else:
+        new = _index("index_new", new_recording, request.out / NEW_INDEX, request, perf, progress)
     with perf.stage("match"), progress("Lining the two runs up", new.duration_s) as done:
         matching, likeness = match(
             new,
@@ -182,14 +187,15 @@ def sync(request: SyncRequest, progress: Progress) -> SyncResult:
             "placed": sum(m.t_new is not None for m in markers),
             "review": sum(m.needs_review for m in markers if m.t_new is not None),
         },
-        "new": _run_document(new_recording, new_noted, request.new_gpx),
-        "reference": _run_document(ref_recording, ref_noted, request.ref_gpx),
+        "new": _with_track(new_recording, new_noted, request.new_gpx),
+        "reference": _with_track(ref_recording, ref_noted, request.ref_gpx),
     }
     with replacing_all(request.out, request.file_names) as folder:
         with perf.stage("write"):
             if request.index is None:
                 save_index(ref, folder / REF_INDEX)
-            save_index(new, folder / NEW_INDEX)
+            if request.new_index is None:
+                save_index(new, folder / NEW_INDEX)
             save_pairs_raw(matching.pairs, folder / PAIRS_RAW)
             save_pairs(matching, folder / request.pairs_name)
             save_likeness(likeness, folder / LIKENESS)
@@ -223,6 +229,23 @@ def request_key(request: SyncRequest, new: Recording, reference: Recording) -> s
     return hashlib.blake2b(json.dumps(everything).encode(), digest_size=16).hexdigest()
 
 
+def run_document(recording: Recording) -> dict[str, Any]:
+    """What is noted of a recording, as plain values: see `noted.NotedRun`."""
+    timecode = recording.start_timecode
+    return {
+        "files": [str(chapter.path.absolute()) for chapter in recording.chapters],
+        "starts_s": [chapter.offset_s for chapter in recording.chapters],
+        "fingerprint": recording.fingerprint,
+        "rate": str(recording.rate.fps),
+        "duration_s": recording.duration_s,
+        "start_timecode": timecode and str(timecode),
+        "width": recording.width,
+        "height": recording.height,
+        "has_audio": recording.has_audio,
+        "uses_proxy": recording.uses_proxy,
+    }
+
+
 def footage_of(recording: Recording) -> Footage:
     """The recording as an editor sees it."""
     return Footage.of_files(
@@ -235,7 +258,7 @@ def footage_of(recording: Recording) -> Footage:
     )
 
 
-def _telemetry(recording: Recording, track_file: Path | None, offset_s: float) -> Telemetry:
+def telemetry_of(recording: Recording, track_file: Path | None, offset_s: float = 0.0) -> Telemetry:
     """What the camera noted, with the track of `track_file` for its own where one was given."""
     noted = read_telemetry(recording)
     if track_file is None:
@@ -252,6 +275,7 @@ def _check_outputs(request: SyncRequest) -> None:
         request.reference,
         request.new,
         request.index,
+        request.new_index,
         request.ref_gpx,
         request.new_gpx,
         request.marker_file,
@@ -291,19 +315,9 @@ def _index(
     return index
 
 
-def _run_document(recording: Recording, noted: Telemetry, track_file: Path | None) -> dict[str, Any]:
-    timecode, track = recording.start_timecode, noted.track
-    return {
-        "files": [str(chapter.path.absolute()) for chapter in recording.chapters],
-        "starts_s": [chapter.offset_s for chapter in recording.chapters],
-        "fingerprint": recording.fingerprint,
-        "rate": str(recording.rate.fps),
-        "duration_s": recording.duration_s,
-        "start_timecode": timecode and str(timecode),
-        "width": recording.width,
-        "height": recording.height,
-        "has_audio": recording.has_audio,
-        "uses_proxy": recording.uses_proxy,
+def _with_track(recording: Recording, noted: Telemetry, track_file: Path | None) -> dict[str, Any]:
+    track = noted.track
+    return run_document(recording) | {
         "track_from": None if track is None else str(track_file.absolute()) if track_file else CAMERA,
         "track_starts_s": None if track is None else float(track.t_s[0]),
     }

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import glob
 import os
+import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -12,6 +14,7 @@ from mtbsync_engine.errors import OutputError
 
 # mtbsync writes none of these, so a name that ends in one is a mistake that could cost a ride.
 _VIDEO = {".mp4", ".mov", ".m4v", ".mkv", ".avi", ".mts", ".m2ts", ".ts", ".webm", ".360", ".insv"}
+_UNFINISHED = ".mtbsync-"
 _RECORDED = _VIDEO | {".lrv", ".lrf", ".gpx", ".fit"}
 
 
@@ -66,7 +69,7 @@ def replacing_all(folder: Path, names: Sequence[str]) -> Iterator[Path]:
     try:
         with (
             _folder(folder),
-            tempfile.TemporaryDirectory(prefix=".mtbsync-", dir=folder) as beside,
+            tempfile.TemporaryDirectory(prefix=_UNFINISHED, dir=folder) as beside,
         ):
             temporary = Path(beside)
             try:
@@ -81,6 +84,24 @@ def replacing_all(folder: Path, names: Sequence[str]) -> Iterator[Path]:
                     (temporary / name).replace(folder / name)
     except OSError as error:
         raise _not_written(folder, error) from error
+
+
+def remove_unfinished(path: Path) -> None:
+    """Remove what `replacing(path)` left when it was killed: for whoever knows that nobody else is writing it
+    now."""
+    with suppress(OSError):
+        for left in path.parent.glob(f".{glob.escape(path.stem)}.*.tmp{glob.escape(path.suffix)}"):
+            left.unlink(missing_ok=True)
+
+
+def remove_all_unfinished(folder: Path) -> None:
+    """Remove what killed writers left anywhere below `folder`, which is mtbsync's own, and which nobody is
+    writing to now."""
+    with suppress(OSError):
+        for left in [*folder.rglob(f"{_UNFINISHED}*")]:
+            shutil.rmtree(left, ignore_errors=True)
+        for left in [*folder.rglob(".*.tmp*")]:
+            left.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:

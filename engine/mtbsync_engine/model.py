@@ -181,6 +181,12 @@ class IndexParams:
     fast: bool = False
     weights_sha256: str = ""
 
+    def differing(self, other: IndexParams) -> list[str]:
+        """What keeps an index made this way from being compared with one made the `other` way; empty where
+        nothing does."""
+        decisive = ("matcher", "max_side_px", "n_features", "clahe", "weights_sha256")
+        return [name for name in decisive if getattr(self, name) != getattr(other, name)]
+
 
 @dataclass(frozen=True, eq=False)
 class Index:

@@ -10,9 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
-from mtbsync_engine.model import TransferredMarker
 from mtbsync_engine.timing import Rate, Timecode
+
+if TYPE_CHECKING:
+    from mtbsync_engine.model import TransferredMarker
 
 
 class MarkerKind(StrEnum):

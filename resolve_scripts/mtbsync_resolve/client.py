@@ -71,7 +71,7 @@ class Client:
 
     def set_reference(self, recording: Recording) -> None:
         """Make a recording one that new runs are compared with."""
-        self._ask("PATCH", "/recordings/" + _quoted(recording.recording_id), {"is_reference": True})
+        self._ask("POST", "/trails", {"recording": recording.recording_id})
 
     def sync(self, recording: Recording, pause_s: float) -> Iterator[Dict[str, Any]]:
         """Line a recording up with its reference: what the daemon says of it, until it has ended."""
@@ -141,7 +141,7 @@ class Client:
 
 def _sentence(error: urllib.error.HTTPError) -> str:
     try:
-        return str(json.loads(error.read().decode("utf-8"))["error"])
+        return str(json.loads(error.read().decode("utf-8"))["detail"])
     except (ValueError, KeyError, TypeError, OSError):
         return f"mtbsync refused with status {error.code}; update mtbsync and these scripts."
 

@@ -4,7 +4,7 @@ pairs      where pairs of rides with known truth come from
 truth      markers of a pair, and how far placed markers are from them
 alone      a call or a program in a process of its own, and what it cost
 results    what a part found, kept as JSON
-accuracy, speed, growth, codecs, ablation, peer    the parts
+accuracy, identify, speed, growth, codecs, ablation, peer    the parts
 page       docs/benchmarks.md from the results
 """
 

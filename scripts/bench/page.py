@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scripts.bench import ablation, accuracy, codecs, growth, peer, speed
+from scripts.bench import ablation, accuracy, codecs, daemon, growth, identify, peer, speed
 from scripts.bench.results import Result
 from scripts.bench.tables import table
 
@@ -10,9 +10,11 @@ from scripts.bench.tables import table
 PARTS = {
     "accuracy": accuracy,
     "ablation": ablation,
+    "identify": identify,
     "speed": speed,
     "codecs": codecs,
     "growth": growth,
+    "daemon": daemon,
     "peer": peer,
 }
 

@@ -798,6 +798,7 @@ _BEFORE = {
     "export-markers": "--format --preset --out --fps --reel --label",
     "batch": "--out-dir --ref-suffix --new-suffix --dry-run --threads --fast --no-gpu",
     "viewer": "--headless --ref-markers --timewarp-json --new-markers --out-png",
+    "prune-perf": "--root --keep --dry-run",
 }
 
 
@@ -822,7 +823,6 @@ def test_every_option_of_before_is_taken_or_answered_with_what_replaces_it(name:
         "compare-ui",
         "benchmark-quality",
         "quality-check",
-        "prune-perf",
         "import-markers",
     ],
 )

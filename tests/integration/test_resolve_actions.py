@@ -1,4 +1,5 @@
-"""Every line of Resolve's menu, run as Resolve runs it: the installed file, a strict fake, a real server.
+"""Every line of Resolve's menu, run as Resolve runs it: the installed file, a strict fake of Resolve, and the
+daemon's real interface over a real library.
 
 P6: every change can be undone, and markers that the user made or moved are never touched.
 """
@@ -9,18 +10,19 @@ import io
 import json
 import runpy
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from mtbsync_daemon.store import pushes
 from mtbsync_integrations.resolve.install import install, menu_folder
-from support.daemon_fake import TOKEN, State, daemon
 from support.resolve_fake import Bmd, Fusion, Project, Resolve, Timeline, UIManager
+from support.served import TOKEN, Served, carried, served
 
-RUN, REF = "/rides/GX010034.MP4", "/rides/GX010001.MP4"
+RUN, REF = "GX010034.MP4", "GX010001.MP4"
 
 
 @dataclass
@@ -29,8 +31,7 @@ class Studio:
 
     scripts: Path
     daemon_json: Path
-    state: State
-    url: str
+    daemon: Served
     resolve: Resolve = field(default_factory=Resolve)
     fusion: Fusion = field(default_factory=Fusion)
     bmd: Bmd = field(default_factory=Bmd)
@@ -51,15 +52,51 @@ class Studio:
         """Name and note of the timeline's markers by frame."""
         return {int(f): (m["name"], m["note"]) for f, m in sorted(self.timeline.GetMarkers().items())}
 
+    @property
+    def run(self) -> str:
+        """The path of the run's file."""
+        return str(self.daemon.footage / RUN)
+
+    @property
+    def ref(self) -> str:
+        """The path of the other recording's file."""
+        return str(self.daemon.footage / REF)
+
+    def ids(self) -> dict[str, str]:
+        """The ids of the recordings that the daemon knows, by their names."""
+        return {r["name"]: r["id"] for r in self.daemon.get("/recordings")["recordings"]}
+
+    def references(self) -> list[str]:
+        """The names of those that are references."""
+        return [r["name"] for r in self.daemon.get("/recordings")["recordings"] if r["is_reference"]]
+
+    def place(self, *placed: dict[str, Any], on: str = RUN) -> None:
+        """Have the daemon know better where markers are."""
+        self.daemon.place(self.ids()[on], placed)
+
+    def pulled(self) -> dict[tuple[str, str], list[dict[str, Any]]]:
+        """What timelines have told, by recording and timeline."""
+        names = {recording_id: name for name, recording_id in self.ids().items()}
+        found = self.daemon.services.store.read(lambda db: db.execute("SELECT * FROM told").fetchall())
+        return {(names[row["recording_id"]], row["timeline"]): json.loads(row["markers"]) for row in found}
+
+    def n_pushes(self) -> int:
+        """How many pushes to the open timeline stand in the journal."""
+        return len(self.daemon.services.store.read(pushes.of_timeline, "Alps-Cut 1"))
+
+    def when_noted(self, meddle: Callable[[], object]) -> None:
+        """Meddle once, when the daemon writes something down."""
+        left = [meddle]
+
+        def noted() -> None:
+            while left:
+                left.pop()()
+
+        self.daemon.services.store.on_change(noted)
+
     def drag(self, frame: int, to: int) -> None:
         """The editor drags a marker; all it carries goes with it."""
         self.timeline._markers[float(to)] = self.timeline._markers.pop(float(frame))
-
-
-def told(marker_id: str, t_s: float, **more: Any) -> dict[str, Any]:
-    """A marker as the daemon tells it."""
-    about = {"id": marker_id, "t_s": t_s, "duration_s": 0.0, "name": marker_id, "colour": "Green", "note": ""}
-    return {**about, "needs_review": False, "reason": "", **more}
 
 
 @pytest.fixture
@@ -71,16 +108,16 @@ def studio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Studio]:
     folder.mkdir(parents=True)
     scripts = tmp_path / "Fusion" / "Scripts"
     install(scripts)
-    state = State()
-    state.add_recording("ref", REF)
-    state.add_recording("run", RUN)
-    with daemon(state) as url:
-        (folder / "daemon.json").write_text(json.dumps({"url": url, "token": TOKEN}), encoding="utf-8")
-        studio = Studio(scripts, folder / "daemon.json", state, url)
+    with served(tmp_path / "daemon") as daemon:
+        about = {"url": daemon.url, "token": TOKEN}
+        (folder / "daemon.json").write_text(json.dumps(about), encoding="utf-8")
+        studio = Studio(scripts, folder / "daemon.json", daemon)
+        daemon.film(RUN)
+        daemon.film(REF)
         project = Project("Alps")
         studio.resolve.manager.open(project)
         timeline = project.add_timeline("Cut 1", "25")
-        timeline.put(project.add_medium(RUN, 25.0), 100, 5000, left=250)
+        timeline.put(project.add_medium(studio.run, 25.0), 100, 5000, left=250)
         yield studio
     for name in [name for name in sys.modules if name.partition(".")[0] == "mtbsync_resolve"]:
         del sys.modules[name]
@@ -89,8 +126,9 @@ def studio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Studio]:
 @pytest.fixture
 def known(studio: Studio) -> Studio:
     """The same, with the run known to the daemon and three markers on it: at frames 100, 150 and 200."""
-    studio.state.recordings = {key: studio.state.on_disk[key] for key in ("ref", "run")}
-    studio.state.markers["run"] = [told("gate", 10.0), told("drop", 12.0), told("corner", 14.0)]
+    studio.daemon.know(RUN)
+    studio.daemon.know(REF)
+    studio.place(carried("gate", 10.0), carried("drop", 12.0), carried("corner", 14.0))
     return studio
 
 
@@ -118,11 +156,11 @@ def test_p6_push_edit_push_again_and_undo(known: Studio, capsys: pytest.CaptureF
     known.menu("Push markers to timeline")
     assert known.timeline.GetMarkers() == pushed
     assert "Nothing to do: 3 already as wanted." in capsys.readouterr().out
-    assert len(known.state.pushes) == 1
+    assert known.n_pushes() == 1
 
     # The user moves one, and mtbsync learns better where all of them are.
     known.drag(200, 207)
-    known.state.markers["run"] = [told("gate", 10.4), told("drop", 12.4), told("corner", 14.4)]
+    known.place(carried("gate", 10.4), carried("drop", 12.4), carried("corner", 14.4))
     known.menu("Push markers to timeline")
     assert {frame: name for frame, (name, _) in known.shown().items()} == {
         110: "gate",
@@ -160,7 +198,7 @@ def test_p6_push_edit_push_again_and_undo(known: Studio, capsys: pytest.CaptureF
 def test_p6_undo_brings_back_the_timeline_to_the_letter(known: Studio) -> None:
     known.menu("Push markers to timeline")
     before = known.timeline.GetMarkers()
-    known.state.markers["run"] = [told("gate", 12.0, note="new"), told("more", 50.0, duration_s=2.0)]
+    known.place(carried("gate", 12.0, comment="new"), carried("more", 50.0, duration_s=2.0))
     known.menu("Push markers to timeline")
     assert known.timeline.GetMarkers() != before
     known.menu("Undo last push")
@@ -185,7 +223,7 @@ def test_p6_undo_works_after_a_push_that_was_cut_short(
 
     known.menu("Push markers to timeline")
     before = known.timeline.GetMarkers()
-    known.state.markers["run"] = [told("gate", 20.0)]
+    known.place(carried("gate", 20.0))
     with monkeypatch.context() as patch:
         patch.setattr(Timeline, "AddMarker", killed)
         with pytest.raises(KeyboardInterrupt):
@@ -202,7 +240,7 @@ def test_p6_what_resolve_refuses_is_told_and_nothing_is_lost(
 ) -> None:
     known.menu("Push markers to timeline")
     before = known.timeline.GetMarkers()
-    known.state.markers["run"] = [told("gate", 20.0), told("drop", 12.0), told("corner", 14.0)]
+    known.place(carried("gate", 20.0), carried("drop", 12.0), carried("corner", 14.0))
     add = Timeline.AddMarker
     with monkeypatch.context() as patch:
         patch.setattr(
@@ -216,12 +254,7 @@ def test_p6_what_resolve_refuses_is_told_and_nothing_is_lost(
 def test_p6_nothing_is_done_when_the_timeline_changes_under_a_push(
     known: Studio, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    class Meddling(list[dict[str, Any]]):
-        def append(self, push: dict[str, Any]) -> None:
-            known.timeline.AddMarker(300, "Red", "just now", "", 1)
-            super().append(push)
-
-    known.state.pushes = Meddling()
+    known.when_noted(lambda: known.timeline.AddMarker(300, "Red", "just now", "", 1))
     known.menu("Push markers to timeline")
     assert known.shown() == {300: ("just now", "")}
     assert "changed meanwhile; nothing was done" in capsys.readouterr().out
@@ -235,12 +268,7 @@ def test_p6_nothing_is_done_when_another_project_opens_under_a_push(
     other = Project("Lakes")
     first = known.timeline
 
-    class Switching(list[dict[str, Any]]):
-        def append(self, push: dict[str, Any]) -> None:
-            known.resolve.manager.open(other)
-            super().append(push)
-
-    known.state.pushes = Switching()
+    known.when_noted(lambda: known.resolve.manager.open(other))
     known.menu("Push markers to timeline")
     assert first._markers == {}
     assert "The timeline was closed meanwhile" in capsys.readouterr().out
@@ -252,31 +280,43 @@ def test_p6_nothing_is_done_when_another_project_opens_under_a_push(
 def test_the_selected_clip_becomes_a_reference(studio: Studio, capsys: pytest.CaptureFixture[str]) -> None:
     project = studio.resolve.manager.current
     assert project is not None
-    project.pool.selected = [project.add_medium(REF, 25.0)]
+    project.pool.selected = [project.add_medium(studio.ref, 25.0)]
     studio.menu("Set clip as reference")
-    assert studio.state.recordings["ref"]["is_reference"] is True
+    assert studio.references() == [REF]
     assert "GX010001.MP4 is a reference now." in capsys.readouterr().out
 
 
 def test_without_a_selection_it_is_the_clip_under_the_playhead(studio: Studio) -> None:
     studio.menu("Set clip as reference")
-    assert studio.state.recordings["run"]["is_reference"] is True
+    assert studio.references() == [RUN]
 
 
 def test_two_selected_recordings_are_one_too_many(studio: Studio, capsys: pytest.CaptureFixture[str]) -> None:
     project = studio.resolve.manager.current
     assert project is not None
-    project.pool.selected = [project.add_medium(path, 25.0) for path in (REF, RUN, "")]
+    project.pool.selected = [project.add_medium(path, 25.0) for path in (studio.ref, studio.run, "")]
     studio.menu("Set clip as reference")
     assert "That is 2 recordings. Select one." in capsys.readouterr().out
-    assert not any(r["is_reference"] for r in studio.state.recordings.values())
+    assert studio.references() == []
 
 
 def test_clips_of_the_timeline_are_synced_and_each_verdict_told(
     studio: Studio, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    studio.state.sync_ends["run"] = {"state": "done", "verdict": "accept", "reasons": ["All agree."]}
-    monkeypatch.setattr("time.sleep", lambda s: None)
+    daemon = studio.daemon
+    daemon.refer(daemon.know(REF), "Home")
+    daemon.know(RUN)
+    daemon.executor.goes_on.clear()
+
+    def until_it_runs() -> None:
+        daemon.until(lambda: [s["progress"] for s in daemon.get("/syncs")["syncs"]] == [0.5])
+
+    def until_it_ends() -> None:
+        daemon.executor.goes_on.set()
+        daemon.until_idle()
+
+    pauses = iter((until_it_runs, until_it_ends))
+    monkeypatch.setattr("time.sleep", lambda s: next(pauses)())
     studio.menu("Sync selected clips to reference")
     said = capsys.readouterr().out.splitlines()
     assert said[:3] == [
@@ -290,14 +330,15 @@ def test_clips_of_the_timeline_are_synced_and_each_verdict_told(
 def test_a_failed_sync_says_why(
     studio: Studio, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    studio.state.sync_ends["run"] = {"state": "failed", "error": "The file is damaged."}
-    monkeypatch.setattr("time.sleep", lambda s: None)
+    studio.daemon.refer(studio.daemon.know(REF), "Home")
+    studio.daemon.executor.finds = {"error": "The file is damaged."}
+    monkeypatch.setattr("time.sleep", lambda s: studio.daemon.until_idle())
     studio.menu("Sync selected clips to reference")
     assert "GX010034.MP4: The file is damaged." in capsys.readouterr().out
 
 
 def test_a_reference_is_not_synced_to_itself(studio: Studio, capsys: pytest.CaptureFixture[str]) -> None:
-    studio.state.on_disk["run"]["is_reference"] = True
+    studio.daemon.refer(studio.daemon.know(RUN), "Home")
     studio.menu("Sync selected clips to reference")
     assert "no clip here that is not a reference itself" in capsys.readouterr().out
 
@@ -308,7 +349,7 @@ def test_pull_tells_the_user_s_markers_and_ours_apart(known: Studio) -> None:
     known.timeline.AddMarker(400, "Red", "mine", "a note", 50)
     known.timeline.AddMarker(9000, "Red", "on no clip", "", 1)
     known.menu("Pull markers from timeline")
-    pulled = known.state.pulled["run", "Alps-Cut 1"]
+    pulled = known.pulled()[RUN, "Alps-Cut 1"]
     assert [(m["id"], m["t_s"], m["duration_s"], m["name"], m["changed"]) for m in pulled] == [
         ("gate", 10.0, 0.0, "gate", False),
         ("drop", 12.2, 0.0, "drop", True),
@@ -321,11 +362,11 @@ def test_pulled_markers_belong_to_their_run_and_the_user_s_to_the_topmost_clip(k
     known.menu("Push markers to timeline")
     project = known.resolve.manager.current
     assert project is not None
-    known.timeline.put(project.add_medium(REF, 25.0), 0, 2000, track=2)
+    known.timeline.put(project.add_medium(known.ref, 25.0), 0, 2000, track=2)
     known.timeline.AddMarker(300, "Red", "mine", "", 1)
     known.menu("Pull markers from timeline")
-    names = {key[0]: [m["name"] for m in markers] for key, markers in known.state.pulled.items()}
-    assert names == {"run": ["gate", "drop", "corner"], "ref": ["mine"]}
+    names = {key[0]: [m["name"] for m in markers] for key, markers in known.pulled().items()}
+    assert names == {RUN: ["gate", "drop", "corner"], REF: ["mine"]}
 
 
 def test_pull_says_nothing_of_recordings_without_a_marker(
@@ -333,7 +374,7 @@ def test_pull_says_nothing_of_recordings_without_a_marker(
 ) -> None:
     known.timeline.AddMarker(9000, "Red", "on no clip", "", 1)
     known.menu("Pull markers from timeline")
-    assert known.state.pulled == {}
+    assert known.pulled() == {}
     said = capsys.readouterr().out
     assert "There is no marker on a clip that mtbsync knows." in said
     assert "1 marker stands on no clip that mtbsync knows, so left out." in said
@@ -342,8 +383,11 @@ def test_pull_says_nothing_of_recordings_without_a_marker(
 def test_review_lists_what_is_flagged_and_goes_there(
     known: Studio, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    known.state.markers["run"][1] |= {"needs_review": True, "reason": "may be 0.8 s off"}
-    known.state.markers["run"][2] |= {"needs_review": True, "reason": "few pictures agree"}
+    known.place(
+        carried("gate", 10.0),
+        carried("drop", 12.0, needs_review=True, reason="may be 0.8 s off"),
+        carried("corner", 14.0, needs_review=True, reason="few pictures agree"),
+    )
     known.menu("Push markers to timeline")
     known.menu("Review flagged markers")
     assert known.timeline.playhead == "01:00:06:00"
@@ -366,7 +410,7 @@ def test_markers_follow_clips_at_another_rate_than_the_timeline_s(known: Studio)
     project = known.resolve.manager.current
     assert project is not None
     timeline = project.add_timeline("NTSC", "29.97 DF", start_frame=107892)
-    medium = project.add_medium(RUN, "59.94")
+    medium = project.add_medium(known.run, "59.94")
     # What unit the left offset has here is not sure, so it is not what counts.
     timeline.put(medium, 0, 3000, left=0, source_in=600)
     known.menu("Push markers to timeline")
@@ -379,7 +423,7 @@ def test_at_the_timeline_s_rate_the_left_offset_counts(known: Studio) -> None:
     assert project is not None
     timeline = project.add_timeline("Trimmed", "25")
     # Source frames have been seen one off.
-    timeline.put(project.add_medium(RUN, 25.0), 0, 1000, left=240, source_in=241)
+    timeline.put(project.add_medium(known.run, 25.0), 0, 1000, left=240, source_in=241)
     known.menu("Push markers to timeline")
     assert set(known.shown()) == {10, 60, 110}
 
@@ -390,7 +434,7 @@ def test_a_clip_at_another_speed_is_passed_over_and_named(
     project = known.resolve.manager.current
     assert project is not None
     timeline = project.add_timeline("Fast", "25")
-    timeline.put(project.add_medium(RUN, 25.0), 0, 1000, speed=2)
+    timeline.put(project.add_medium(known.run, 25.0), 0, 1000, speed=2)
     known.menu("Push markers to timeline")
     assert "Passed over, as they play at another speed: GX010034.MP4." in capsys.readouterr().out
     assert known.shown() == {}
@@ -399,8 +443,8 @@ def test_a_clip_at_another_speed_is_passed_over_and_named(
 def test_markers_of_two_runs_with_the_same_ids_do_not_mix(known: Studio) -> None:
     project = known.resolve.manager.current
     assert project is not None
-    known.state.markers["ref"] = [told("gate", 1.0)]
-    known.timeline.put(project.add_medium(REF, 25.0), 6000, 1000)
+    known.place(carried("gate", 1.0), on=REF)
+    known.timeline.put(project.add_medium(known.ref, 25.0), 6000, 1000)
     known.menu("Push markers to timeline")
     assert {frame: name for frame, (name, _) in known.shown().items()} == {
         100: "gate",
@@ -413,7 +457,7 @@ def test_markers_of_two_runs_with_the_same_ids_do_not_mix(known: Studio) -> None
 def test_what_the_timeline_does_not_show_is_counted(
     known: Studio, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    known.state.markers["run"].append(told("late", 590.0))
+    known.place(carried("late", 290.0))
     known.menu("Push markers to timeline")
     assert "1 marker stands in parts of the runs that this timeline does not show." in capsys.readouterr().out
 
@@ -421,7 +465,7 @@ def test_what_the_timeline_does_not_show_is_counted(
 def test_p6_a_reference_does_not_get_its_own_markers_back(
     known: Studio, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    known.state.recordings["run"]["is_reference"] = True
+    known.daemon.refer(known.ids()[RUN], "Home")
     known.timeline.AddMarker(100, "Red", "gate", "", 1)
     known.menu("Push markers to timeline")
     assert known.shown() == {100: ("gate", "")}
@@ -481,9 +525,9 @@ def test_a_file_that_is_damaged_or_leads_elsewhere_is_not_followed(
 def test_the_daemon_s_refusals_are_told_in_its_words(
     known: Studio, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    known.daemon_json.write_text(json.dumps({"url": known.url, "token": "stale"}), encoding="utf-8")
+    known.daemon_json.write_text(json.dumps({"url": known.daemon.url, "token": "stale"}), encoding="utf-8")
     known.menu("Push markers to timeline")
-    assert "The token is wrong; restart mtbsync." in capsys.readouterr().out
+    assert "The token is wrong; daemon.json holds the one that counts now." in capsys.readouterr().out
 
 
 def test_a_console_that_cannot_show_a_letter_stops_nothing(
@@ -494,7 +538,7 @@ def test_a_console_that_cannot_show_a_letter_stops_nothing(
     project = Project("Alps")
     known.resolve.manager.open(project)
     timeline = project.add_timeline("B\N{LATIN SMALL LETTER A WITH DIAERESIS}che", "25")
-    timeline.put(project.add_medium(RUN, 25.0), 0, 1000)
+    timeline.put(project.add_medium(known.run, 25.0), 0, 1000)
     with monkeypatch.context() as patch:
         patch.setattr("sys.stdout", console)
         known.menu("Push markers to timeline")

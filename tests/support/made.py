@@ -121,8 +121,8 @@ def make_pair(kind: str, seed: int, folder: Path) -> MadePair:
     with tempfile.TemporaryDirectory(dir=folder) as name:
         made = MadePair(kind, seed, Path(name) / "made")
         made.folder.mkdir()
-        _render(recipe.ref, made.ref)
-        _render(recipe.new, made.new)
+        render(recipe.ref, made.ref)
+        render(recipe.new, made.new)
         rows = "".join(f"{t_new:.3f},{t_ref:.4f}\n" for t_new, t_ref in zip(*true_times(recipe), strict=True))
         made.truth.write_text("t_new,t_ref\n" + rows, encoding="ascii", newline="\n")
         (made.folder / "recipe").write_text(digest, encoding="ascii")
@@ -158,9 +158,10 @@ def true_times(recipe: Recipe) -> tuple[FloatArray, FloatArray]:
     return t_new[known], t_ref[known]
 
 
-def _render(ride: Ride, path: Path) -> None:
+def render(ride: Ride, path: Path, rate: int = RATE) -> None:
+    """Film a ride, at `rate` pictures a second."""
     positions = ride.positions_m()
-    moments = np.arange(0, (positions.size - 1) * _STEP_S, 1 / RATE).tolist()
+    moments = np.arange(0, (positions.size - 1) * _STEP_S, 1 / rate).tolist()
     places = positions[np.round(np.array(moments) / _STEP_S).astype(int)]
     pictures = (
         filmed(
@@ -177,7 +178,7 @@ def _render(ride: Ride, path: Path) -> None:
             moments, places.tolist(), ride.lateral_m(places).tolist(), strict=True
         )
     )
-    write_video(path, pictures, RATE, gop=RATE)
+    write_video(path, pictures, rate, gop=rate)
 
 
 def _plain(seed: int) -> Recipe:

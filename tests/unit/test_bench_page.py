@@ -36,6 +36,21 @@ def _pair(**other: Any) -> dict[str, Any]:
     }
 
 
+def _found(**other: Any) -> dict[str, Any]:
+    """A run that found its trail, and was let in nowhere without it."""
+    return {
+        "pair": "sample",
+        "matcher": "orb",
+        "score": 12.0,
+        "next": 0.8,
+        "place": 1,
+        "found": "right",
+        "unknown": "nobody's",
+        "took_s": 0.07,
+        **other,
+    }
+
+
 _CLIP = {"clip": "HEVC", "matcher": "orb", "footage_s": 8, "decoding_cpu_s": 2.0, "indexing_cpu_s": 4.0}
 _GROWN = {"n_pictures": 180, "decision": "accept", "indexing": _COST, "aligning": _COST}
 _FIT = {"repaired": True, "refused": True, "cost": {**_COST, "cpu_s": 800.0}}
@@ -48,6 +63,11 @@ RESULTS: dict[str, dict[str, Any]] = {
         ],
     },
     "ablation": {"rows": [_pair(), {"pair": "sample", "variant": "without", "failed": "Nothing."}]},
+    "identify": {
+        "rows": [_found(), _found(place=2, score=0.9, next=1.1, found="nobody's", unknown="wrong")],
+        "n_trails": 58,
+        "grown": [{"n_trails": n, "added_s": 0.05 * n, "took_s": 0.2} for n in (10, 500)],
+    },
     "speed": {
         "rows": [
             {
@@ -64,6 +84,28 @@ RESULTS: dict[str, dict[str, Any]] = {
         ]
     },
     "codecs": {"rows": [{**_CLIP, "decoding_wall_s": 1.0, "indexing_wall_s": 1.5}]},
+    "daemon": {
+        "rows": [],
+        "soak": {
+            "n_jobs": 2000,
+            "took_s": 90.0,
+            "n_requests": 4000,
+            "p50_ms": 3.0,
+            "p99_ms": 61.0,
+            "max_ms": 80.0,
+            "half": {"n_done": 1001, "mb": 60.0, "n_files": 30, "n_threads": 12, "n_children": 1},
+            "end": {"n_done": 2000, "mb": 61.5, "n_files": 30, "n_threads": 12, "n_children": 1},
+        },
+        "idle": {
+            "n_recordings": 10_000,
+            "n_trails": 50,
+            "cpu": 0.004,
+            "mb": 70.0,
+            "n_files": 30,
+            "n_threads": 12,
+            "n_children": 0,
+        },
+    },
     "growth": {
         "rows": [{"minutes": m, **_GROWN} for m in (10, 60)],
         "exponents": {"indexing": 1.01, "aligning": 1.4},
@@ -109,7 +151,15 @@ def test_every_table_is_whole(part: str) -> None:
         ("accuracy", "| Markers of 1 pairs: the same, if stated to 0.1 s | 88% to 95% | 100% | no |"),
         ("accuracy", "| Let in, of 2 pairs of different trails | 0 | 1 | no |"),
         ("accuracy", "| ORB | 2 | a on b | 0.60 |"),
+        ("identify", "| The right trail in the shortlist, of 2 runs among 58 trails | 99% | 100% | yes |"),
+        ("identify", "| Given to a wrong trail, of 2 runs among 58 trails | 0 | 0 | yes |"),
+        ("identify", "| Let in where their trail is not known, of 2 runs among 58 trails | 0 | 1 | no |"),
+        ("identify", "| ORB | 2 | 50% | 100% | 0.9 | 1.1 | 1 / 0 / 1 | 1 | 0.07 s |"),
         ("codecs", "| Indexing over bare decoding with ORB, worst of 1 clips | 1.3 | 1.50 | no |"),
+        ("daemon", "| answers while jobs run, P99 | under 50 ms | 61 ms | no |"),
+        ("daemon", "| memory over the second half of 2000 jobs | level | +1.5 MB | yes |"),
+        ("daemon", "| idle: one core's share | under 1 % | 0.40 % | yes |"),
+        ("daemon", "| idle: memory | under 150 MB | 70 MB | yes |"),
         ("growth", "| Growth of indexing with length, as a power | about 1 | 1.01 | yes |"),
         ("growth", "| Growth of aligning with length, as a power | about 1 | 1.40 | no |"),
         ("growth", "| 10 minutes lined up with 10, both indexed | 2 s | 5.0 s | no |"),
@@ -129,7 +179,7 @@ def test_what_was_wanted_stands_beside_what_was_measured(part: str, line: str) -
 
 def test_what_was_not_measured_is_named_and_not_made_up() -> None:
     page = render({"growth": {**RESULTS["growth"], **_DONE}})
-    assert "Not measured yet: accuracy, ablation, speed, codecs, peer." in page
+    assert "Not measured yet: accuracy, ablation, identify, speed, codecs, daemon, peer." in page
     assert "## Accuracy" not in page
     assert "This took 1.5 minutes." in page
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from mtbsync_daemon.cli import options as o
-from mtbsync_daemon.cli.carry import reference_markers, report_markers
+from mtbsync_daemon.cli.carry import markers_of_reference, report_markers
 from mtbsync_daemon.cli.command import EXIT_FAILED, EXIT_REJECTED, UsageError, ends_well
 from mtbsync_daemon.cli.console import Console
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from mtbsync_engine.align.fit import FitParams
     from mtbsync_engine.align.refine import RefineParams
     from mtbsync_engine.judge import Gates
-    from mtbsync_engine.model import IndexParams, Marker, Verdict, Weights
+    from mtbsync_engine.model import IndexParams, Verdict, Weights
 
 Reference = Annotated[Path, typer.Option("--reference", "-r", help="The reference run's video.")]
 Markers = Annotated[
@@ -224,7 +224,7 @@ def sync(
         ref_gpx_offset_s=ref_gpx_offset,
         new_gpx_offset_s=new_gpx_offset,
         gps_method=gps_method,
-        markers=_markers(console, markers, markers_fps, markers_start_tc, reference),
+        markers=markers_of_reference(console, markers, markers_fps, markers_start_tc, reference),
         marker_file=markers,
         index_params=_index_params(fps, matcher, networks, n_features, no_clahe, fast),
         weights=networks,
@@ -329,7 +329,7 @@ def batch(
         out=out,
         ref_gpx=ref_gpx,
         ref_gpx_offset_s=ref_gpx_offset,
-        markers=_markers(console, markers, markers_fps, markers_start_tc, reference),
+        markers=markers_of_reference(console, markers, markers_fps, markers_start_tc, reference),
         marker_file=markers,
         index_params=_index_params(fps, matcher, networks, n_features, no_clahe, fast),
         weights=networks,
@@ -434,20 +434,6 @@ def _report_verdict(console: Console, verdict: Verdict) -> int:
     tell = console.warn if rejected else console.say
     tell(f"Verdict: {verdict.decision}. {' '.join(verdict.reasons)}")
     return EXIT_REJECTED if rejected else 0
-
-
-def _markers(
-    console: Console, path: Path | None, fps: str | None, start_tc: str | None, reference: Path
-) -> tuple[Marker, ...]:
-    if path is None:
-        return ()
-    from mtbsync_daemon.sync import footage_of
-    from mtbsync_engine.media import probe
-    from mtbsync_engine.timing import Rate
-
-    recording = probe(reference)
-    rate = recording.rate if fps is None else Rate.parse(fps)
-    return reference_markers(console, path, rate, start_tc, footage_of(recording))
 
 
 def _networks(console: Console, matcher: str | None, folder: Path | None, no_gpu: bool) -> Weights | None:

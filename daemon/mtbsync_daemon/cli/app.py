@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from mtbsync_daemon.cli import align, carry, deliver, measure, resolve, telemetry
+from mtbsync_daemon.cli import align, care, carry, deliver, measure, resolve, serve, service, telemetry, trail
 from mtbsync_integrations.formats import describe, format_names
 
 app = typer.Typer(
@@ -31,6 +31,14 @@ app.command("export-markers")(deliver.export_markers)
 app.command("timeline")(deliver.timeline)
 app.command("convert")(deliver.convert)
 app.add_typer(resolve.app, name="resolve")
+app.command("serve")(serve.serve)
+app.command("status")(serve.status)
+app.add_typer(trail.app, name="trail")
+app.add_typer(service.app, name="service")
+app.command("doctor")(care.doctor)
+app.command("bundle")(care.bundle)
+app.command("prune")(care.prune)
+app.command("prune-perf")(care.prune_perf)
 app.command("plot")(measure.plot)
 app.command("viewer")(measure.viewer)
 app.command("evaluate")(measure.evaluate)

@@ -12,7 +12,7 @@ from mtbsync_daemon.cli import options as o
 from mtbsync_daemon.cli.command import EXIT_REJECTED, UsageError, ends_well
 from mtbsync_daemon.cli.console import Console
 from mtbsync_daemon.cli.deliver import counting, deliver
-from mtbsync_daemon.cli.noted import noted_run, run_names
+from mtbsync_daemon.noted import noted_run, run_names
 
 if TYPE_CHECKING:
     from mtbsync_engine.artifacts import TimeWarp
@@ -223,7 +223,23 @@ def _load_timewarp(path: Path) -> TimeWarp:
     return load_timewarp_json(path) if path.suffix.lower() == ".json" else load_warp(path)
 
 
-# --- what sync and transfer share ---------------------------------------------------------------
+# --- what commands share that take markers -------------------------------------------------------
+
+
+def markers_of_reference(
+    console: Console, path: Path | None, fps: str | None, start_tc: str | None, reference: Path
+) -> tuple[Marker, ...]:
+    """The markers of the video `reference`, from a file of any format; `fps` and `start_tc` are how that
+    counts where it does not tell it. Without a file there are none."""
+    if path is None:
+        return ()
+    from mtbsync_daemon.sync import footage_of
+    from mtbsync_engine.media import probe
+    from mtbsync_engine.timing import Rate
+
+    recording = probe(reference)
+    rate = recording.rate if fps is None else Rate.parse(fps)
+    return reference_markers(console, path, rate, start_tc, footage_of(recording))
 
 
 def reference_markers(

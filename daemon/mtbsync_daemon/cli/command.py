@@ -12,6 +12,7 @@ import typer
 
 from mtbsync_daemon.cli import legacy
 from mtbsync_daemon.cli.console import Console
+from mtbsync_daemon.threads import thread_limits
 from mtbsync_engine.errors import AlignmentError, MtbsyncError
 
 EXIT_FAILED = 1
@@ -19,12 +20,6 @@ EXIT_USAGE = 2
 EXIT_REJECTED = 3
 EXIT_INTERRUPTED = 130
 
-_THREAD_VARIABLES = (
-    "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "VECLIB_MAXIMUM_THREADS",
-)
 # The command line itself is wrong. Typer has this class of Click's but no public name for it.
 UsageError: type[Any] = typer.BadParameter.__mro__[1]
 
@@ -81,4 +76,4 @@ def _check_finite(options: dict[str, Any]) -> None:
 def _limit_linear_algebra(threads: int | None) -> None:
     """Hold numpy's libraries to `threads`; they read this once, when a command loads them."""
     if threads is not None:
-        os.environ |= dict.fromkeys(_THREAD_VARIABLES, str(threads))
+        os.environ |= thread_limits(threads)

@@ -11,7 +11,7 @@ import typer
 from mtbsync_daemon.cli import options as o
 from mtbsync_daemon.cli.command import UsageError, ends_well
 from mtbsync_daemon.cli.console import Console
-from mtbsync_daemon.cli.noted import noted_run
+from mtbsync_daemon.noted import noted_run
 
 if TYPE_CHECKING:
     from mtbsync_engine.timing import Rate, Timecode

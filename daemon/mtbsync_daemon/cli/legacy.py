@@ -24,7 +24,6 @@ COMMANDS = {
     "compare-ui": "Use `mtbsync plot` for the picture of an alignment.",
     "benchmark-quality": "Use `mtbsync evaluate` where there is a truth, else batch_summary.csv.",
     "quality-check": "Use `mtbsync sync --strict`; it exits with 3 when a gate is not passed.",
-    "prune-perf": "Each run's perf.json lies in its own output folder; delete the folder.",
     "import-markers": "Give the editor's file to `mtbsync sync --markers`, or to `mtbsync convert`.",
 }
 OPTIONS = {
@@ -49,6 +48,7 @@ OPTIONS = {
         "--format": "use --preset; `mtbsync export-markers --help` lists the formats.",
         "--label": "a marker's own name is exported.",
     },
+    "prune-perf": {"--root": "records lie in the daemon's folder, which --data names."},
     "batch": {
         "--ref-suffix": _ONE_REFERENCE,
         "--new-suffix": _ONE_REFERENCE,

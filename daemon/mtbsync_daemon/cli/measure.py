@@ -11,7 +11,7 @@ import typer
 from mtbsync_daemon.cli import options as o
 from mtbsync_daemon.cli.command import ends_well
 from mtbsync_daemon.cli.console import Console
-from mtbsync_daemon.cli.noted import noted_run, run_names
+from mtbsync_daemon.noted import noted_run, run_names
 from mtbsync_engine.errors import InputError
 
 if TYPE_CHECKING:

@@ -78,3 +78,26 @@ FormatVersion = Annotated[
     typer.Option("--format-version", help="Version of the format: FCPXML 1.8 to 1.13.", show_default="1.10"),
 ]
 OutFile = Annotated[Path, typer.Option("--out", "-o", help="File to write.")]
+
+ConfigFile = Annotated[
+    Path | None,
+    typer.Option("--config", help="Settings file.", show_default="this system's place for settings"),
+]
+DataFolder = Annotated[
+    Path | None,
+    typer.Option("--data", help="The daemon's folder.", show_default="this system's place for data"),
+]
+
+
+def config_file(chosen: Path | None) -> Path:
+    """The settings file that `--config` names, or the usual one, as a whole path."""
+    from mtbsync_daemon.places import default_config
+
+    return default_config() if chosen is None else chosen.expanduser().absolute()
+
+
+def data_folder(chosen: Path | None) -> Path:
+    """The data folder that `--data` names, or the usual one, as a whole path."""
+    from mtbsync_daemon.places import default_data
+
+    return default_data() if chosen is None else chosen.expanduser().absolute()

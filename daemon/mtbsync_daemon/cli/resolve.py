@@ -12,7 +12,7 @@ from mtbsync_daemon.cli import options as o
 from mtbsync_daemon.cli.command import UsageError, ends_well
 from mtbsync_daemon.cli.console import Console
 from mtbsync_daemon.cli.deliver import TimelineFps
-from mtbsync_daemon.cli.noted import NotedRun, noted_run
+from mtbsync_daemon.noted import NotedRun, noted_run
 
 if TYPE_CHECKING:
     from mtbsync_integrations.resolve.install import Status
@@ -33,8 +33,8 @@ def install(folder: Folder = None, as_json: o.AsJson = False, quiet: o.Quiet = F
     console = Console(as_json=as_json, quiet=quiet)
     status = menu.install(folder or menu.find_scripts())
     console.say(f"Installed in {status.folder}. Restart Resolve, and find them in Workspace > Scripts.")
-    console.warn(
-        "They need a daemon that this version does not have yet: use `mtbsync resolve lua` till then."
+    console.say(
+        "They ask the daemon: `mtbsync serve` runs it, `mtbsync service install` whenever you log in."
     )
     console.result({"ok": True, **_document(status)})
     return 0

@@ -56,7 +56,7 @@ class Resemblance:
     """
 
     def __init__(self, new: Index, ref: Index) -> None:
-        self._new, self._ref = _without_the_common(new), _without_the_common(ref)
+        self._new, self._ref = without_the_common(new), without_the_common(ref)
 
     @property
     def stride(self) -> int:
@@ -109,19 +109,27 @@ class Resemblance:
 
     def _cosines(self, new: Half, ref: Half) -> Single:
         """The best cosine over small turns of each of `new` (N, C, D) with each of `ref` (M, C, D)."""
-        n_turns = max(1, round(new.shape[1] * _MAX_TURN))
         best = np.full((len(new), len(ref)), -1.0, np.float32)
-        for turn in range(-n_turns, n_turns + 1):
-            seen_new = _directions(new[:, max(0, turn) : new.shape[1] + min(0, turn)])
-            seen_ref = _directions(ref[:, max(0, -turn) : ref.shape[1] - max(0, turn)])
+        for columns_new, columns_ref in small_turns(new.shape[1]):
+            seen_new, seen_ref = _directions(new[:, columns_new]), _directions(ref[:, columns_ref])
             np.maximum(best, seen_new @ seen_ref.T, out=best)
         return best
+
+
+def small_turns(n_columns: int) -> list[tuple[slice, slice]]:
+    """For each small turn of the camera from one side to the other, which of a picture's columns in the new
+    run show what which columns in the reference do."""
+    n_turns = max(1, round(n_columns * _MAX_TURN))
+    return [
+        (slice(max(0, turn), n_columns + min(0, turn)), slice(max(0, -turn), n_columns - max(0, turn)))
+        for turn in range(-n_turns, n_turns + 1)
+    ]
 
 
 def resting(index: Index) -> NDArray[np.bool_]:
     """Whether the rider stood still over each step from one picture to the next (N - 1,): for a second or
     more, as on the move a picture is soon unlike the one before."""
-    looks = _without_the_common(index)
+    looks = without_the_common(index)
     later = np.searchsorted(index.t_s, index.t_s + _REST_S)
     earlier = np.flatnonzero(later < index.t_s.size)
     blocks = np.array_split(earlier, max(1, earlier.size // _BLOCK))
@@ -145,7 +153,8 @@ def likeness_image(whole: Band, t_new_s: FloatArray, t_ref_s: FloatArray) -> Lik
     return LikenessImage(small.astype(np.float16), t_new_s[rows], t_ref_s[columns])
 
 
-def _without_the_common(index: Index) -> Half:
+def without_the_common(index: Index) -> Half:
+    """The looks of its pictures (N, C, D) less what all of them share."""
     mean = index.appearance.mean(axis=0, dtype=np.float32)
     looks: Half = index.appearance - mean.astype(np.float16)
     return looks

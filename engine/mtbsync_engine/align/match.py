@@ -102,8 +102,8 @@ def match(
             new,
             ref,
             fuse([prior for _, prior in heard]) if heard else None,
-            _riding_clock(new, rests_new),
-            _riding_clock(ref, rests_ref),
+            riding_clock(new, rests_new),
+            riding_clock(ref, rests_ref),
         )
         use = _gps_use(track_new, track_ref, gps, search.margin)
         if use is GpsUse.ALONE and gps is not None:
@@ -208,11 +208,7 @@ def stretches_without_gap(t_new_s: FloatArray) -> tuple[tuple[float, float], ...
 
 def _check_comparable(new: Index, ref: Index) -> None:
     a, b = new.params, ref.params
-    differing = [
-        f"{name} ({getattr(a, name)} and {getattr(b, name)})"
-        for name in ("matcher", "max_side_px", "n_features", "clahe", "weights_sha256")
-        if getattr(a, name) != getattr(b, name)
-    ]
+    differing = [f"{name} ({getattr(a, name)} and {getattr(b, name)})" for name in a.differing(b)]
     if differing:
         raise AlignmentError(
             f"The two indexes were made differently, in {', '.join(differing)}; index one of the runs again."
@@ -225,8 +221,9 @@ def _rests(run: Index, track: Track | None) -> NDArray[np.bool_]:
     return rests if track is None else rests | standing(track, run.t_s)[1:]
 
 
-def _riding_clock(run: Index, rests: NDArray[np.bool_]) -> FloatArray:
-    """Its pictures' times (N,) on a clock that all but stops while the rider stands still."""
+def riding_clock(run: Index, rests: NDArray[np.bool_]) -> FloatArray:
+    """Its pictures' times (N,) on a clock that all but stops over the steps between them in which the rider
+    `rests` (N - 1,)."""
     return np.cumsum(np.diff(run.t_s, prepend=run.t_s[0]) * np.r_[1.0, np.where(rests, _RESTING_CLOCK, 1.0)])
 
 

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import zipfile
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,7 @@ def load_index(path: Path) -> Index:
         ):
             raise ValueError("Its parts do not go together.")
         return Index(
-            params=IndexParams(**about["params"] | {"matcher": Matcher(about["params"]["matcher"])}),
+            params=stored_params(about["params"]),
             fingerprint=about["fingerprint"],
             duration_s=about["duration_s"],
             **{name: stored[name] for name in _ARRAYS},
@@ -70,6 +71,15 @@ def load_index(path: Path) -> Index:
         raise ArtifactError(
             f"{path} is not an index that mtbsync wrote; make it again with `mtbsync index`."
         ) from error
+
+
+def stored_params(values: Mapping[str, Any]) -> IndexParams:
+    """How an index was made, from the plain values that `dataclasses.asdict` gave and a file kept.
+
+    Raises:
+        KeyError, TypeError, ValueError: they are none.
+    """
+    return IndexParams(**{**values, "matcher": Matcher(values["matcher"])})
 
 
 def read_arrays(path: Path) -> dict[str, NDArray[Any]]:

@@ -24,6 +24,11 @@ class _ChapterName:
     chapter: int
 
 
+def has_chapters(name: str) -> bool:
+    """Whether `name` is of a camera that splits its recordings, so that more of this one may follow."""
+    return _parse(name) is not None
+
+
 def chapter_names(name: str, siblings: Iterable[str]) -> list[str]:
     """The files among `siblings` that make one recording with `name`, itself included, in order.
 

@@ -17,7 +17,7 @@ TRACK_HZ = 10.0
 DEFAULT_ACCURACY_M = 3.0
 _ACCURACY_PER_DOP_M = 3.0
 # A dilution of ten: what lies above is usually called fair or poor, and tells no bend from the next.
-_VAGUEST_M = 30.0
+VAGUEST_M = 30.0
 # 250 km/h: no rider and hardly a car goes faster, and a receiver that lost its place jumps by more.
 _FASTEST_MPS = 70.0
 # Faster than this a position changes in its last digit from fix to fix, or it is an old one.
@@ -96,7 +96,7 @@ def usable(fixes: Fixes) -> tuple[Fixes, Dropped]:
     on_earth = (np.abs(fixes.lat_deg) <= 90) & (np.abs(fixes.lon_deg) <= 180)
     locked = on_earth & ((fixes.lat_deg != 0) | (fixes.lon_deg != 0)) & np.isfinite(fixes.accuracy_m)
     left = fixes.at(locked)
-    precise = left.at(left.accuracy_m <= _VAGUEST_M)
+    precise = left.at(left.accuracy_m <= VAGUEST_M)
     fresh = precise.at(~_is_stale(precise))
     believed = fresh.at(_without_jumps(fresh))
     dropped = Dropped(

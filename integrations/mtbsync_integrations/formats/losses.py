@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from textwrap import shorten
-
-from mtbsync_engine.model import TransferredMarker
+from typing import Protocol
 
 _SHOWN = 5
+_HINT = re.compile(r"CHECK(?:, may be \d+\.\d s off)?: ?")
+
+
+class Placed(Protocol):
+    """What is known of how well a marker was placed, as in a `TransferredMarker` of the engine."""
+
+    @property
+    def needs_review(self) -> bool:
+        """Whether a person has to look at it."""
+
+    @property
+    def expected_error_s(self) -> float | None:
+        """What bounds its error in nine cases of ten."""
 
 
 def quoted(name: str, marker_id: str) -> str:
@@ -16,12 +29,18 @@ def quoted(name: str, marker_id: str) -> str:
     return f"'{shorten(name, 40, placeholder='…') or marker_id}'"
 
 
-def review_hint(transferred: TransferredMarker) -> str:
+def review_hint(placed: Placed) -> str:
     """What a marker that needs review says of it, in front of its text; empty where it needs none."""
-    if not transferred.needs_review:
+    if not placed.needs_review:
         return ""
-    error_s = transferred.expected_error_s
+    error_s = placed.expected_error_s
     return "CHECK: " if error_s is None else f"CHECK, may be {error_s:.1f} s off: "
+
+
+def without_review_hint(text: str) -> str:
+    """The text of a marker without what `review_hint` put in front of it."""
+    hint = _HINT.match(text)
+    return text if hint is None else text[hint.end() :]
 
 
 def listed(things: Sequence[str]) -> str:

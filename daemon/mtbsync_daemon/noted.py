@@ -1,11 +1,12 @@
-"""What `sync` noted of the two runs in timewarp.json, for commands that see its files only."""
+"""What is noted of a run for those who do not look at its video: in timewarp.json, and in the library."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mtbsync_engine.errors import ArtifactError, TimecodeError
 from mtbsync_engine.timing import Rate, Timecode
@@ -25,6 +26,25 @@ class NotedRun:
     width: int
     height: int
     has_audio: bool
+
+    @classmethod
+    def of(cls, document: Mapping[str, Any]) -> NotedRun:
+        """The run that `sync.run_document` described.
+
+        Raises:
+            KeyError, TypeError, ValueError, TimecodeError: the document is damaged.
+        """
+        rate, start = Rate.parse(document["rate"]), document["start_timecode"]
+        paths = [Path(path) for path in document["files"]]
+        return cls(
+            files=tuple(zip(paths, (float(t_s) for t_s in document["starts_s"]), strict=True)),
+            rate=rate,
+            duration_s=float(document["duration_s"]),
+            start_timecode=None if start is None else Timecode.parse(start, rate),
+            width=int(document["width"]),
+            height=int(document["height"]),
+            has_audio=bool(document["has_audio"]),
+        )
 
     @property
     def path(self) -> Path:
@@ -54,19 +74,7 @@ def noted_run(timewarp_json: Path, which: str) -> NotedRun | None:
     """
     try:
         run = json.loads(timewarp_json.read_text(encoding="utf-8")).get(which)
-        if run is None:
-            return None
-        rate, start = Rate.parse(run["rate"]), run["start_timecode"]
-        paths = [Path(path) for path in run["files"]]
-        return NotedRun(
-            files=tuple(zip(paths, (float(t_s) for t_s in run["starts_s"]), strict=True)),
-            rate=rate,
-            duration_s=float(run["duration_s"]),
-            start_timecode=None if start is None else Timecode.parse(start, rate),
-            width=int(run["width"]),
-            height=int(run["height"]),
-            has_audio=bool(run["has_audio"]),
-        )
+        return None if run is None else NotedRun.of(run)
     except FileNotFoundError:
         return None
     except (OSError, AttributeError, IndexError, KeyError, TypeError, ValueError, TimecodeError) as error:

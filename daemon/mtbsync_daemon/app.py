@@ -1,0 +1,237 @@
+"""The daemon, put together: settings, library, watcher, queue, page."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import secrets
+import signal
+import sys
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from importlib.metadata import version
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from mtbsync_daemon import http
+from mtbsync_daemon.config import Config
+from mtbsync_daemon.jobs.children import ChildProcesses
+from mtbsync_daemon.jobs.executor import Executor
+from mtbsync_daemon.jobs.queue import Queue
+from mtbsync_daemon.library import Library
+from mtbsync_daemon.places import Places
+from mtbsync_daemon.prune import prune
+from mtbsync_daemon.services import Services
+from mtbsync_daemon.settings import Settings
+from mtbsync_daemon.store import events, recordings
+from mtbsync_daemon.store.database import Store
+from mtbsync_daemon.store.ids import now
+from mtbsync_daemon.store.recordings import StoredFile
+from mtbsync_daemon.watch.folder import FolderState, Found, Watched
+from mtbsync_daemon.watch.settle import Stamp
+from mtbsync_daemon.watch.watcher import Watcher
+from mtbsync_engine.errors import InputError, OutputError
+from mtbsync_engine.files import remove_all_unfinished
+
+# A folder may have been away for so long before a look found out.
+_NOTICED_LATE_S = 600.0
+_HOUSEKEEPING_S = 6 * 3600.0
+_STOP_SIGNALS = ("SIGINT", "SIGTERM", "SIGBREAK")
+
+
+class RunningError(InputError):
+    """Another daemon uses the same data folder."""
+
+
+def serve(
+    config_path: Path,
+    data: Path,
+    port: int | None = None,
+    on_ready: Callable[[str], None] = lambda url: None,
+) -> None:
+    """Run the daemon until it is told to stop (Ctrl-C, SIGTERM); `on_ready` gets its address. `port` None is
+    the one in the settings.
+
+    Raises:
+        RunningError: another daemon uses that folder.
+        ConfigError, LibraryError, OutputError: the settings or the library cannot be used.
+    """
+    places = Places(data)
+    settings = Settings(config_path)
+    with _alone(places):
+        remove_all_unfinished(places.artifacts)
+        store = Store(places.database, places.backups)
+        try:
+            asyncio.run(_serve(places, settings, store, port, on_ready))
+        finally:
+            store.close()
+
+
+async def _serve(
+    places: Places, settings: Settings, store: Store, port: int | None, on_ready: Callable[[str], None]
+) -> None:
+    stopped = _stop_event()
+    library = Library(places, lambda: settings.current)
+    executor = await _executor(settings.current)
+    queue = Queue(store, library, executor, places)
+    watching = _Watching(store, library, settings.current.sweep_s)
+    services = Services(
+        places=places,
+        settings=settings,
+        store=store,
+        library=library,
+        queue=queue,
+        token=secrets.token_urlsafe(32),
+        folders=watching.states,
+        look_now=watching.watcher.look_now,
+    )
+    loop = asyncio.get_running_loop()
+    store.on_change(lambda: _soon(loop, queue.wake))
+    await queue.recover()
+    site = await http.start(services, settings.current.server.port if port is None else port)
+    watching.follow(settings.current)
+    settings.on_change(watching.follow)
+    try:
+        watching.watcher.start()
+        with _told(places, site.url, services.token):
+            on_ready(site.url)
+            await _until(stopped, queue.run(), settings.follow(), _keep_house(services))
+    finally:
+        await asyncio.to_thread(watching.watcher.stop)
+        await site.close()
+        await executor.close()
+
+
+async def _keep_house(services: Services) -> None:
+    """Now and then, throw away what is of no more use."""
+    while True:
+        await asyncio.sleep(_HOUSEKEEPING_S)
+        with suppress(OutputError):
+            await asyncio.to_thread(prune, services.places, services.store, services.settings.current.keep)
+            await asyncio.to_thread(services.store.write, events.prune)
+
+
+async def _until(stopped: asyncio.Event, *work: Coroutine[None, None, None]) -> None:
+    """Do all of `work` until `stopped`, or until one of it fails, which is a defect."""
+    tasks = [asyncio.create_task(w) for w in work]
+    stop = asyncio.create_task(stopped.wait())
+    await asyncio.wait([*tasks, stop], return_when=asyncio.FIRST_COMPLETED)
+    for task in (*tasks, stop):
+        task.cancel()
+    for ended in await asyncio.gather(*tasks, return_exceptions=True):
+        if isinstance(ended, Exception):
+            raise ended
+
+
+async def _executor(config: Config) -> Executor:
+    if config.executor.dask is not None:
+        from mtbsync_daemon.jobs.cluster import DaskCluster
+
+        return await DaskCluster.connect(config.executor.dask)
+    here = ChildProcesses.for_this_computer()
+    n_slots, n_threads = config.jobs.slots, config.jobs.threads
+    return ChildProcesses(n_slots or here.n_slots, n_threads or here.n_threads)
+
+
+class _Watching:
+    """Between the watcher, in its own thread, and the library."""
+
+    def __init__(self, store: Store, library: Library, sweep_s: float) -> None:
+        self._store, self._library = store, library
+        self._states: dict[Path, str] = {}
+        self._away_since: dict[Path, float] = {}
+        self.watcher = Watcher(self._handed_over, self._hand_over, self._report, sweep_s=sweep_s)
+
+    def states(self) -> Mapping[Path, str]:
+        """What is wrong with each folder, empty where nothing is."""
+        return dict(self._states)
+
+    def follow(self, config: Config) -> None:
+        """Watch what these settings say."""
+        folders = [Watched(f.path, f.settle_s, f.late_s, f.polling) for f in config.folder]
+        self._states = {f.path: self._states.get(f.path, "") for f in folders}
+        self.watcher.set_folders(folders)
+
+    def _handed_over(self, folder: Path) -> Mapping[str, Stamp]:
+        taken = self._store.read(recordings.stamps, folder)
+        return {path: Stamp(*stamp) for path, stamp in taken.items()}
+
+    def _hand_over(self, folder: Path, found: Found) -> None:
+        first = found.chapters[0][0]
+        files = [
+            StoredFile(path, first, is_chapter, stamp.n_bytes, stamp.mtime_ns)
+            for members, is_chapter in ((found.chapters, True), (found.sidecars, False))
+            for path, stamp in members
+        ]
+        self._store.write(self._library.take, folder, files)
+
+    def _report(self, folder: Path, state: FolderState) -> None:
+        if folder not in self._states:
+            return
+        self._states[folder] = " ".join((state.why, *state.skipped)).strip()
+        if state.is_away:
+            self._away_since.setdefault(folder, now() - _NOTICED_LATE_S)
+        elif folder in self._away_since:
+            with suppress(OutputError):
+                self._store.write(self._library.came_back, folder, self._away_since.pop(folder))
+
+
+def _soon(loop: asyncio.AbstractEventLoop, call: Callable[[], None]) -> None:
+    # A write may end after the loop has.
+    with suppress(RuntimeError):
+        loop.call_soon_threadsafe(call)
+
+
+@contextmanager
+def _alone(places: Places) -> Iterator[None]:
+    """Hold the data folder, so that no other daemon uses it; however this one ends, it is let go."""
+    try:
+        places.data.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(places.lock)
+        lock.acquire(blocking=False)
+    except Timeout:
+        raise RunningError(
+            f"mtbsync is running already with {places.data}; `mtbsync status` tells where. "
+            "A second one needs another folder: --data."
+        ) from None
+    except OSError as error:
+        raise OutputError(f"{places.data} cannot be used for mtbsync's data: {error.strerror}.") from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
+def _told(places: Places, url: str, token: str) -> Iterator[None]:
+    """Tell programs of this user, and nobody else, where the daemon is, while the block runs."""
+    about = {"url": url, "token": token, "pid": os.getpid(), "version": version("mtbsync")}
+    beside = places.info.with_suffix(".new")
+    try:
+        beside.unlink(missing_ok=True)
+        with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            json.dump(about, file)
+        beside.replace(places.info)
+    except OSError as error:
+        raise OutputError(f"{places.info} cannot be written: {error.strerror}.") from error
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            places.info.unlink(missing_ok=True)
+
+
+def _stop_event() -> asyncio.Event:
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in _STOP_SIGNALS:
+        number = getattr(signal, name, None)
+        if number is None:
+            continue
+        if sys.platform == "win32":
+            signal.signal(number, lambda *_: loop.call_soon_threadsafe(stopped.set))
+        else:
+            loop.add_signal_handler(number, stopped.set)
+    return stopped

@@ -1,0 +1,211 @@
+"""The commands that run the daemon and say how it stands: serve, status."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import webbrowser
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mtbsync_daemon.cli import options as o
+from mtbsync_daemon.cli.command import ends_well
+from mtbsync_daemon.cli.console import Console
+from mtbsync_daemon.places import Places
+from mtbsync_engine.errors import OutputError
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from mtbsync_daemon.client import Client
+    from mtbsync_daemon.config import Config
+
+_LOG_BYTES = 2**20
+_MOST_SHOWN = 5
+OpenPage = Annotated[bool, typer.Option("--open", help="Open its page in the browser.")]
+
+
+@ends_well
+def serve(
+    config: o.ConfigFile = None,
+    data: o.DataFolder = None,
+    port: Annotated[
+        int | None,
+        typer.Option("--port", min=0, max=65535, help="Port of its page.", show_default="as in the settings"),
+    ] = None,
+    open_page: OpenPage = False,
+    as_json: o.AsJson = False,
+    quiet: o.Quiet = False,
+) -> int:
+    """Run the daemon, until Ctrl-C.
+
+    It watches your folders, and does the rest by itself.
+    """
+    from mtbsync_daemon import app
+    from mtbsync_daemon.config import load_config
+
+    console = Console(as_json=as_json, quiet=quiet)
+    config_path, kept = o.config_file(config), o.data_folder(data)
+    _write_first_config(console, config_path)
+
+    def ready(url: str) -> None:
+        found = load_config(config_path)
+        _log_to(Places(kept).logs / "daemon.log")
+        _say_what_is_watched(console, url, config_path, found, Places(kept))
+        console.result(
+            {
+                "ok": True,
+                "url": url,
+                "config": str(config_path),
+                "data": str(kept),
+                "folders": [str(folder.path) for folder in found.folder],
+            }
+        )
+        if open_page:
+            # It asks the daemon for a key, which cannot answer before this has returned.
+            threading.Thread(target=_open, args=(kept,), daemon=True).start()
+
+    app.serve(config_path, kept, port, ready)
+    console.say("Stopped. What was under way goes on at the next start.")
+    return 0
+
+
+def _write_first_config(console: Console, path: Path) -> None:
+    from mtbsync_daemon.config import write_first_config
+
+    if path.exists():
+        return
+    try:
+        write_first_config(path)
+    except OSError as error:
+        raise OutputError(
+            f"{path} cannot be written ({error.strerror}); name another with --config."
+        ) from error
+    console.say(f"Written: {path}, for your settings.")
+
+
+def _say_what_is_watched(
+    console: Console, url: str, config_path: Path, config: Config, places: Places
+) -> None:
+    from mtbsync_daemon.store import trails
+    from mtbsync_daemon.store.reader import reading
+
+    console.say(f"mtbsync runs at {url}; `mtbsync status --open` opens its page, Ctrl-C ends it.")
+    for folder in config.folder:
+        console.say(f"Watched: {folder.path}")
+    if not config.folder:
+        console.say(
+            "Nothing is watched yet. Name the folder that your footage lands in, in "
+            f"{config_path}; that counts at once."
+        )
+    with reading(places.database) as library:
+        if not library.read(trails.all_of):
+            console.say("There is no trail yet; `mtbsync trail add REF.MP4 --markers markers.csv` makes one.")
+
+
+def _log_to(path: Path) -> None:
+    """Keep what the daemon says of itself, wherever its output goes."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handler = RotatingFileHandler(path, maxBytes=_LOG_BYTES, backupCount=1, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.getLogger().addHandler(handler)
+
+
+def _open(data: Path) -> None:
+    from mtbsync_daemon.client import connect
+
+    webbrowser.open(connect(data).login_url())
+
+
+@ends_well
+def status(
+    data: o.DataFolder = None,
+    open_page: OpenPage = False,
+    as_json: o.AsJson = False,
+    quiet: o.Quiet = False,
+) -> int:
+    """Say how the daemon stands.
+
+    Whether it runs, its folders, its jobs, what waits for you and what failed.
+    """
+    from mtbsync_daemon.client import NotRunningError, connect
+
+    console = Console(as_json=as_json, quiet=quiet)
+    kept = o.data_folder(data)
+    document: dict[str, Any] = {"ok": True, "running": False, "data": str(kept)}
+    try:
+        client = connect(kept)
+        document |= _of_the_daemon(console, client)
+        if open_page:
+            webbrowser.open(client.login_url())
+        elif not as_json:
+            console.say(f"Open its page within a minute, once: {client.login_url()}")
+    except NotRunningError as error:
+        if open_page:
+            raise
+        console.say(str(error))
+    document |= _of_the_library(console, Places(kept))
+    console.result(document)
+    return 0
+
+
+def _of_the_daemon(console: Console, client: Client) -> dict[str, Any]:
+    health, folders = client.get("/health"), client.get("/folders")["folders"]
+    console.say(f"mtbsync {health['version']} runs at {client.url}.")
+    for sentence in health["reasons"]:
+        console.say(sentence)
+    for folder in folders:
+        console.say(f"Watched: {folder['path']}" + (f" ({folder['problem']})" if folder["problem"] else ""))
+    return {
+        "running": True,
+        "url": client.url,
+        "version": health["version"],
+        "reasons": health["reasons"],
+        "folders": folders,
+    }
+
+
+def _of_the_library(console: Console, places: Places) -> dict[str, Any]:
+    """What the library tells, which it does also while no daemon runs."""
+    from mtbsync_daemon.store.reader import reading
+
+    if not places.database.exists():
+        return {"jobs": {}, "waiting": [], "failed": []}
+    with reading(places.database) as library:
+        found = library.read(_jobs)
+    counts = [f"{n} {state.replace('_', ' ')}" for state, n in found["jobs"].items() if n]
+    console.say(f"Jobs: {', '.join(counts)}." if counts else "There was nothing to do yet.")
+    for one in found["waiting"]:
+        console.say(f"Waits for you: {one['name']}. {' '.join(one['reasons'])}")
+    for one in found["failed"]:
+        console.say(f"Failed: {one['kind']} of {one['name']} ({one['id']}). {one['error']}")
+    return found
+
+
+def _jobs(db: sqlite3.Connection) -> dict[str, Any]:
+    from mtbsync_daemon.store import jobs, syncs
+    from mtbsync_daemon.store.jobs import State
+
+    by_kind = jobs.counts(db).values()
+    waiting = []
+    for job in jobs.page(db, _MOST_SHOWN, state=State.NEEDS_REVIEW):
+        sync = syncs.of_job(db, job.job_id)
+        waiting.append(
+            {"id": job.job_id, "name": _name(db, job), "reasons": [] if sync is None else list(sync.reasons)}
+        )
+    failed = [
+        {"id": job.job_id, "kind": job.kind.value, "name": _name(db, job), "error": job.error}
+        for job in jobs.page(db, _MOST_SHOWN, state=State.FAILED)
+    ]
+    counts = {state.value: sum(n.get(state.value, 0) for n in by_kind) for state in State}
+    return {"jobs": counts, "waiting": waiting, "failed": failed}
+
+
+def _name(db: sqlite3.Connection, job: Any) -> str:
+    from mtbsync_daemon.store import recordings
+
+    found = recordings.get(db, job.recording_id or "")
+    return Path(job.params.get("first", "")).name if found is None else found.name

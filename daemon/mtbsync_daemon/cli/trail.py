@@ -1,0 +1,188 @@
+"""Commands for the daemon's trails: trail add, list, show, remove."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mtbsync_daemon.cli import options as o
+from mtbsync_daemon.cli.carry import markers_of_reference
+from mtbsync_daemon.cli.command import UsageError, ends_well
+from mtbsync_daemon.cli.console import Console
+from mtbsync_engine.errors import InputError
+
+if TYPE_CHECKING:
+    from mtbsync_daemon.client import Client
+    from mtbsync_engine.model import Marker
+
+app = typer.Typer(help="The trails that the daemon compares new runs with.")
+
+_PAUSE_S = 0.5
+_PAGE = "200"
+_FORBIDDEN, _LATER = 403, 503
+NameOfTrail = Annotated[str, typer.Argument(metavar="NAME", help="The trail's name.")]
+
+
+@app.command("add")
+@ends_well
+def add(
+    video: Annotated[Path, typer.Argument(metavar="VIDEO", help="The reference run's video.")],
+    name: Annotated[
+        str | None, typer.Option("--name", help="What to call the trail.", show_default="as its video")
+    ] = None,
+    markers: Annotated[
+        Path | None, typer.Option("--markers", "-m", help="The reference's markers, in any format.")
+    ] = None,
+    markers_fps: o.MarkersFps = None,
+    markers_start_tc: o.MarkersStartTc = None,
+    data: o.DataFolder = None,
+    as_json: o.AsJson = False,
+    quiet: o.Quiet = False,
+) -> int:
+    """Make a run the reference of a new trail.
+
+    Then wait until its video has been looked at, so that new runs can be compared with it.
+    """
+    from mtbsync_daemon.client import connect
+
+    console = Console(as_json=as_json, quiet=quiet)
+    client = connect(o.data_folder(data))
+    marked = markers_of_reference(console, markers, markers_fps, markers_start_tc, video)
+    recording = _registered(client, video.absolute())
+    body = {"recording": recording["id"], "markers": [_document(m) for m in marked]}
+    trail = client.ask("POST", "/trails", body if name is None else body | {"name": name})
+    console.say(
+        f"{trail['name']} is a trail now, with {len(marked)} markers; {recording['name']} is looked at."
+    )
+    _wait_until_ready(console, client, trail)
+    console.say("New runs are compared with it from now on.")
+    console.result({"ok": True, "trail": trail | {"is_ready": True}})
+    return 0
+
+
+@app.command("list")
+@ends_well
+def list_(data: o.DataFolder = None, as_json: o.AsJson = False, quiet: o.Quiet = False) -> int:
+    """List the trails."""
+    from mtbsync_daemon.client import connect
+
+    console = Console(as_json=as_json, quiet=quiet)
+    found = list(_trails(connect(o.data_folder(data))))
+    rows: list[tuple[str, ...]] = [
+        (t["name"], str(len(t["markers"])), "yes" if t["is_ready"] else "not yet") for t in found
+    ]
+    if rows:
+        console.table("Trails", ("trail", "markers", "ready"), rows)
+    else:
+        console.say("There is no trail yet; `mtbsync trail add REF.MP4 --markers markers.csv` makes one.")
+    console.result({"ok": True, "trails": found})
+    return 0
+
+
+@app.command("show")
+@ends_well
+def show(
+    name: NameOfTrail, data: o.DataFolder = None, as_json: o.AsJson = False, quiet: o.Quiet = False
+) -> int:
+    """Show a trail: its reference and its markers."""
+    from mtbsync_daemon.client import connect, quoted
+
+    console = Console(as_json=as_json, quiet=quiet)
+    client = connect(o.data_folder(data))
+    trail = _named(client, name)
+    recording = client.get(f"/recordings/{quoted(trail['recording'])}")
+    for file in recording["files"]:
+        console.say(f"Reference: {file['path']}")
+    rows: list[tuple[str, ...]] = [
+        (m["name"], f"{m['t_s']:.3f} s", m["colour"], m["comment"]) for m in trail["markers"]
+    ]
+    console.table(trail["name"], ("marker", "time", "colour", "comment"), rows)
+    console.result({"ok": True, "trail": trail, "recording": recording})
+    return 0
+
+
+@app.command("remove")
+@ends_well
+def remove(
+    name: NameOfTrail, data: o.DataFolder = None, as_json: o.AsJson = False, quiet: o.Quiet = False
+) -> int:
+    """Forget a trail.
+
+    Its video stays, and so do the markers that runs got from it.
+    """
+    from mtbsync_daemon.client import connect, quoted
+
+    console = Console(as_json=as_json, quiet=quiet)
+    client = connect(o.data_folder(data))
+    trail = _named(client, name)
+    client.ask("DELETE", f"/trails/{quoted(trail['id'])}", version=trail["version"])
+    console.say(f"{trail['name']} is no trail any more; runs keep the markers that they got from it.")
+    console.result({"ok": True, "trail": trail["id"]})
+    return 0
+
+
+def _registered(client: Client, video: Path) -> dict[str, Any]:
+    """The recording that `video` belongs to, once the daemon has looked at it."""
+    from mtbsync_daemon.client import RefusedError
+
+    while True:
+        try:
+            found = client.ask("POST", "/recordings", {"paths": [str(video)]})["recordings"]
+            return dict(found[0])
+        except RefusedError as error:
+            if error.status == _FORBIDDEN:
+                setting = f'roots = ["{video.parent.as_posix()}"]'
+                raise InputError(f"{error} Write `{setting}` there, above the first [table].") from error
+            if error.status != _LATER:
+                raise
+        time.sleep(_PAUSE_S)
+
+
+def _wait_until_ready(console: Console, client: Client, trail: dict[str, Any]) -> None:
+    from mtbsync_daemon.client import quoted
+
+    with console.progress("Looking at the reference", 1.0) as done:
+        while not client.get(f"/trails/{quoted(trail['id'])}")["is_ready"]:
+            query = {"recording": trail["recording"], "limit": _PAGE}
+            jobs = client.get("/jobs", query)["jobs"]
+            job = next((job for job in jobs if job["kind"] == "index"), None)
+            if job is not None and job["state"] in ("failed", "cancelled"):
+                raise InputError(
+                    f"{trail['name']} is a trail, but its reference could not be looked at: {job['error']}"
+                )
+            if job is not None and job["progress"] and job["progress"]["done"] is not None:
+                done(job["progress"]["done"])
+            time.sleep(_PAUSE_S)
+
+
+def _trails(client: Client) -> Iterator[dict[str, Any]]:
+    query = {"limit": _PAGE}
+    while True:
+        page = client.get("/trails", query)
+        yield from page["trails"]
+        if page["next_cursor"] is None:
+            return
+        query = {"limit": _PAGE, "cursor": page["next_cursor"]}
+
+
+def _named(client: Client, name: str) -> dict[str, Any]:
+    wanted = name.casefold()
+    for trail in _trails(client):
+        if trail["name"].casefold() == wanted:
+            return trail
+    raise UsageError(f"There is no trail called {name}; `mtbsync trail list` names them.")
+
+
+def _document(marker: Marker) -> dict[str, Any]:
+    return {
+        "id": marker.marker_id,
+        "name": marker.name or marker.marker_id,
+        "t_s": marker.t_s,
+        "duration_s": marker.duration_s,
+        "colour": marker.colour,
+        "comment": marker.comment,
+    }

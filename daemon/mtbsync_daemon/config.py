@@ -1,0 +1,190 @@
+"""The settings: one TOML file, checked as a whole, with errors that name the line."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from mtbsync_engine.errors import InputError
+
+FIND = "find"
+_DEFAULT_FORMATS = ("csv", "resolve-edl")
+_KEY = re.compile(r"""\s*(?:"([^"]*)"|'([^']*)'|([A-Za-z0-9_-]+))\s*=""")
+_TABLE = re.compile(r"\s*(\[\[?)\s*([A-Za-z0-9_.-]+)\s*\]")
+_HEADER = """\
+# mtbsync's settings. Changes count at once; `mtbsync doctor` says what is wrong with them.
+# Every setting, with an example: docs/daemon.md
+
+# [[folder]]
+# path = "~/Videos/Rides"
+# trail = "find"
+# formats = ["csv", "resolve-edl"]
+"""
+
+
+class ConfigError(InputError):
+    """The settings cannot be used."""
+
+
+def _absolute(path: Path) -> Path:
+    wanted = path.expanduser()
+    if not wanted.is_absolute():
+        raise ValueError("must be a whole path, from the drive or / or ~ on")
+    return wanted
+
+
+def _known_formats(names: tuple[str, ...]) -> tuple[str, ...]:
+    from mtbsync_integrations.formats import format_names
+
+    unknown = [name for name in names if name not in format_names()]
+    if unknown:
+        raise ValueError(f"knows no format called {unknown[0]}; there are {', '.join(format_names())}")
+    return names
+
+
+WholePath = Annotated[Path, AfterValidator(_absolute)]
+Formats = Annotated[tuple[str, ...], AfterValidator(_known_formats)]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Folder(_Table):
+    """A folder that is watched. `trail` is a trail's name, or "find" to have it found. Exports go to
+    `output`, or beside the footage. A file is taken once it has stood still for `settle_s` seconds, one that
+    further chapters may follow once none came for `late_s`; `polling` looks again and again where events do
+    not come, as on network shares."""
+
+    path: WholePath
+    trail: str = FIND
+    formats: Formats = _DEFAULT_FORMATS
+    output: WholePath | None = None
+    beside_footage: bool = False
+    settle_s: float = Field(default=5.0, ge=0.05, le=3600)
+    late_s: float = Field(default=20.0, ge=0, le=86400)
+    polling: bool = False
+
+
+class Jobs(_Table):
+    """How much is done at a time: `slots` jobs, each with `threads`; None leaves it to the machine."""
+
+    slots: int | None = Field(default=None, ge=1, le=64)
+    threads: int | None = Field(default=None, ge=1, le=256)
+
+
+class Keep(_Table):
+    """How much of what can be made again is kept, and for how long."""
+
+    artifacts_gb: float = Field(default=20.0, gt=0)
+    days: float = Field(default=90.0, gt=0)
+
+
+class ExecutorChoice(_Table):
+    """Where jobs run: child processes on this machine, or the Dask cluster at this address."""
+
+    dask: str | None = None
+
+
+class Server(_Table):
+    """The port of the page and the interface; 0 takes a free one."""
+
+    port: int = Field(default=0, ge=0, le=65535)
+
+
+class Config(_Table):
+    """Everything that can be set. `roots` are folders whose files may be used although they are not watched;
+    `output` is where exports go unless a folder says otherwise (None: in the data folder)."""
+
+    folder: tuple[Folder, ...] = ()
+    roots: tuple[WholePath, ...] = ()
+    output: WholePath | None = None
+    formats: Formats = _DEFAULT_FORMATS
+    sweep_s: float = Field(default=300.0, ge=0.1, le=86400)
+    server: Server = Server()
+    jobs: Jobs = Jobs()
+    keep: Keep = Keep()
+    executor: ExecutorChoice = ExecutorChoice()
+
+    @field_validator("folder")
+    @classmethod
+    def _each_once(cls, folders: tuple[Folder, ...]) -> tuple[Folder, ...]:
+        for k, folder in enumerate(folders):
+            for other in folders[:k]:
+                if folder.path.is_relative_to(other.path) or other.path.is_relative_to(folder.path):
+                    raise ValueError(f"watches {folder.path} twice; one folder must not lie in another")
+        return folders
+
+    @property
+    def readable_roots(self) -> tuple[Path, ...]:
+        """The folders whose files may be used."""
+        return (*(folder.path for folder in self.folder), *self.roots)
+
+
+def load_config(path: Path) -> Config:
+    """The settings at `path`; where there is no such file, those of a fresh installation.
+
+    Raises:
+        ConfigError: it cannot be read or understood; the sentence names the line.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return Config()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read: {error}.") from error
+    try:
+        return Config.model_validate(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path} is no TOML: {error}.") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        line = _line_of(text, first["loc"])
+        where = f"{path}, line {line}" if line else str(path)
+        raise ConfigError(f"{where}: {_sentence(first['loc'], first)}.") from error
+
+
+def write_first_config(path: Path) -> None:
+    """Put a file there that says what can be set, where there is none."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.exists():
+        path.write_text(_HEADER, encoding="utf-8")
+
+
+def _sentence(loc: Sequence[int | str], error: Any) -> str:
+    name = ".".join(str(part) for part in loc if not isinstance(part, int)) or "the file"
+    if error["type"] == "extra_forbidden":
+        return f"there is no setting called {name}"
+    if error["type"] == "missing":
+        return f"{name} is missing"
+    return f"{name}: {error['msg'].removeprefix('Value error, ')}"
+
+
+def _line_of(text: str, loc: Sequence[int | str]) -> int | None:
+    """The line, from 1, of the setting that `loc` leads to, or of the table that lacks it.
+
+    TOML's readers in Python tell no lines; the settings here are plain keys in tables one or two deep.
+    """
+    table: list[int | str] = []
+    n_of: dict[str, int] = {}
+    best: tuple[int, int] | None = None
+    for number, line in enumerate(text.splitlines(), start=1):
+        if header := _TABLE.match(line):
+            table = list(header[2].split("."))
+            if header[1] == "[[":
+                n_of[header[2]] = n_of.get(header[2], -1) + 1
+                table.append(n_of[header[2]])
+            here = table
+        elif key := _KEY.match(line):
+            here = [*table, next(part for part in key.groups() if part is not None)]
+        else:
+            continue
+        common = min(len(here), len(loc))
+        if list(loc[:common]) == here[:common] and (best is None or common > best[0]):
+            best = common, number
+    return best and best[1]

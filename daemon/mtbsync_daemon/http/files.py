@@ -1,0 +1,92 @@
+"""Files by pieces: HTTP's range requests (RFC 9110, section 14).
+
+aiohttp's own answer for files pays no heed to an `If-Range` with an ETag, and gives a compressed neighbour of
+the same name where there is one; here one open file is all that can be read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+from collections.abc import Mapping
+from contextlib import closing
+from email.utils import formatdate
+from pathlib import Path
+from typing import BinaryIO
+
+from aiohttp import web
+
+from mtbsync_daemon.http.problems import Problem
+
+_PIECE = 2**18
+_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
+
+
+async def send_file(request: web.Request, path: Path, headers: Mapping[str, str]) -> web.StreamResponse:
+    """The file, or the part of it that is asked for; of several parts, the whole.
+
+    Raises:
+        Problem: it is not there, or has no such part.
+    """
+    try:
+        file = await asyncio.to_thread(path.open, "rb")
+    except OSError as error:
+        raise Problem(404, f"{path.name} cannot be read: {error.strerror}.") from error
+    with closing(file):
+        return await _send(request, file, headers)
+
+
+async def _send(request: web.Request, file: BinaryIO, headers: Mapping[str, str]) -> web.StreamResponse:
+    status = os.fstat(file.fileno())
+    n_bytes = status.st_size
+    etag = f'"{status.st_mtime_ns:x}-{n_bytes:x}"'
+    modified = formatdate(status.st_mtime, usegmt=True)
+    common = {**headers, "ETag": etag, "Last-Modified": modified, "Accept-Ranges": "bytes"}
+    if etag in request.headers.get("If-None-Match", ""):
+        return web.Response(status=304, headers=common)
+    part = None
+    # A range of what was there before fits nothing of what is there now.
+    if request.headers.get("If-Range", etag) in (etag, modified):
+        part = _part(request.headers.get("Range", ""), n_bytes)
+    first, end = part or (0, n_bytes)
+    response = web.StreamResponse(status=206 if part else 200, headers=common)
+    if part:
+        response.headers["Content-Range"] = f"bytes {first}-{end - 1}/{n_bytes}"
+    response.content_length = end - first
+    await response.prepare(request)
+    if request.method != "HEAD":
+        file.seek(first)
+        await _copy(file, response, end - first)
+    return response
+
+
+async def _copy(file: BinaryIO, response: web.StreamResponse, n_bytes: int) -> None:
+    while n_bytes > 0:
+        try:
+            piece = await asyncio.to_thread(file.read, min(_PIECE, n_bytes))
+        except OSError as error:
+            raise ConnectionResetError(f"The file went away while it was sent: {error}") from error
+        if not piece:
+            # The answer has begun, so all that can be done is to break it off.
+            raise ConnectionResetError("The file became shorter while it was sent.")
+        await response.write(piece)
+        n_bytes -= len(piece)
+
+
+def _part(asked: str, n_bytes: int) -> tuple[int, int] | None:
+    """The first byte that is asked for and the one behind the last; None where it is the whole file."""
+    match = _RANGE.fullmatch(asked.strip())
+    if match is None or match[0] == "bytes=-":
+        return None
+    if match[1] == "":
+        first, end = max(0, n_bytes - int(match[2])), n_bytes
+    else:
+        first, end = int(match[1]), n_bytes
+        if match[2]:
+            if int(match[2]) < first:
+                return None
+            end = min(n_bytes, int(match[2]) + 1)
+    if first >= end:
+        raise Problem(416, "The file has no such part.", {"Content-Range": f"bytes */{n_bytes}"})
+    return first, end

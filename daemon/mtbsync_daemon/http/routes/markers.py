@@ -1,0 +1,140 @@
+"""Markers of runs: a person's word on them, and what editors' timelines show of them."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Any
+
+from mtbsync_daemon.http import models
+from mtbsync_daemon.http.problems import Problem, not_found
+from mtbsync_daemon.http.routes.recordings import recording_row
+from mtbsync_daemon.http.routing import Call, Route
+from mtbsync_daemon.http.told import shown_markers, take_told
+from mtbsync_daemon.library import Library, StateError
+from mtbsync_daemon.store import markers
+from mtbsync_daemon.store.markers import MarkerRow, MarkerState
+
+
+async def several(call: Call, recording_id: str) -> models.RunMarkers:
+    """All markers of a run."""
+    return await call.read(_several, recording_id)
+
+
+async def one(call: Call, recording_id: str, marker_id: str) -> models.RunMarker:
+    """One marker of a run."""
+    return _document(await call.read(_row, recording_id, marker_id))
+
+
+async def change(
+    call: Call, recording_id: str, marker_id: str, body: models.RunMarkerChange
+) -> models.RunMarker:
+    """Put a marker right, or accept or reject it as it stands."""
+    return await call.write(_change, call, recording_id, marker_id, body)
+
+
+async def decide(call: Call, recording_id: str, body: models.Decision) -> models.RunMarkers:
+    """Accept or reject several markers as they stand, all of them or none."""
+    return await call.write(_decide, call.services.library, recording_id, body)
+
+
+async def shown(call: Call, query: models.MarkersQuery) -> models.ShownMarkers:
+    """A recording's markers in an editor's words."""
+    return await call.read(_shown, query.recording)
+
+
+async def told(call: Call, body: models.Told) -> models.Empty:
+    """Tell what an editor's timeline shows over a recording, in place of what it told before."""
+    return await call.write(_told, call.services.library, body)
+
+
+def _several(db: sqlite3.Connection, recording_id: str) -> models.RunMarkers:
+    recording_row(db, recording_id)
+    return models.RunMarkers(markers=tuple(_document(m) for m in markers.of_recording(db, recording_id)))
+
+
+def _row(db: sqlite3.Connection, recording_id: str, marker_id: str) -> MarkerRow:
+    recording_row(db, recording_id)
+    found = markers.get(db, recording_id, marker_id)
+    if found is None:
+        raise not_found("marker")
+    return found
+
+
+def _change(
+    db: sqlite3.Connection, call: Call, recording_id: str, marker_id: str, wanted: models.RunMarkerChange
+) -> models.RunMarker:
+    row = _row(db, recording_id, marker_id)
+    call.check_match(_document(row))
+    values = wanted.model_dump(exclude_none=True, exclude={"state"})
+    if values and wanted.state is not None:
+        raise Problem(422, "Either change a marker, or accept or reject it as it stands.")
+    if values.get("t_s", 0.0) > recording_row(db, recording_id).duration_s:
+        raise Problem(422, "That is behind the recording's end.")
+    if values:
+        made: dict[str, Any] = {**values, "needs_review": False, "state": MarkerState.CORRECTED}
+    elif wanted.state is not None:
+        made = _decision(row, wanted.state)
+    else:
+        raise Problem(422, "That changes nothing.")
+    changed = markers.change(db, row, **made)
+    call.services.library.edited(db, recording_id)
+    return _document(changed)
+
+
+def _decide(
+    db: sqlite3.Connection, library: Library, recording_id: str, wanted: models.Decision
+) -> models.RunMarkers:
+    for named in wanted.markers:
+        row = _row(db, recording_id, named.id)
+        if row.version != named.version:
+            raise Problem(412, f"{row.name} has changed meanwhile; load the markers again.")
+        markers.change(db, row, **_decision(row, wanted.state))
+    library.edited(db, recording_id)
+    return _several(db, recording_id)
+
+
+def _decision(row: MarkerRow, state: str) -> dict[str, Any]:
+    if state == MarkerState.REJECTED:
+        return {"state": MarkerState.REJECTED}
+    if row.t_s is None:
+        raise StateError(f"{row.name} has no place on this run; give it one, or reject it.")
+    return {"needs_review": False, "state": MarkerState.ACCEPTED}
+
+
+def _shown(db: sqlite3.Connection, recording_id: str) -> models.ShownMarkers:
+    return models.ShownMarkers(markers=tuple(shown_markers(db, recording_row(db, recording_id))))
+
+
+def _told(db: sqlite3.Connection, library: Library, body: models.Told) -> models.Empty:
+    recording_row(db, body.recording)
+    take_told(db, library, body)
+    return models.Empty()
+
+
+def _document(m: MarkerRow) -> models.RunMarker:
+    return models.RunMarker(
+        id=m.marker_id,
+        name=m.name,
+        colour=m.colour,
+        comment=m.comment,
+        t_ref_s=m.t_ref_s,
+        t_s=m.t_s,
+        duration_s=m.duration_s,
+        confidence=m.confidence,
+        expected_error_s=m.expected_error_s,
+        needs_review=m.needs_review,
+        reason=m.reason,
+        state=m.state,
+        version=m.version,
+    )
+
+
+_OF_RUN = "/api/v1/recordings/{recording_id}"
+ROUTES: tuple[Route, ...] = (
+    Route("GET", f"{_OF_RUN}/markers", several, errors=(404,)),
+    Route("GET", f"{_OF_RUN}/markers/{{marker_id}}", one, errors=(404,)),
+    Route("PATCH", f"{_OF_RUN}/markers/{{marker_id}}", change, errors=(404, 409), is_edit=True),
+    Route("POST", f"{_OF_RUN}/decisions", decide, errors=(404, 409, 412)),
+    Route("GET", "/api/v1/markers", shown, errors=(404,)),
+    Route("PUT", "/api/v1/markers", told, errors=(404,)),
+)

@@ -1,0 +1,268 @@
+"""Recordings: those that are known, making files known, and their pictures."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+import time
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+from aiohttp import web
+
+from mtbsync_daemon.http import models
+from mtbsync_daemon.http.events import STREAMS, wait_for_change
+from mtbsync_daemon.http.files import send_file
+from mtbsync_daemon.http.problems import Problem, not_found
+from mtbsync_daemon.http.roots import check_within, shown
+from mtbsync_daemon.http.routes.syncs import sync_document
+from mtbsync_daemon.http.routing import Call, Route, after_time, page_of
+from mtbsync_daemon.jobs.queue import Queue
+from mtbsync_daemon.library import Library, whole_copy
+from mtbsync_daemon.store import jobs, recordings, syncs, trails
+from mtbsync_daemon.store.recordings import RecordingRow, StoredFile
+from mtbsync_daemon.watch.gather import gather
+from mtbsync_engine.media.chapters import proxy_name
+
+# Programs ask again after 20 s.
+_PATIENCE_S = 15.0
+_TYPES = {
+    ".mov": "video/quicktime",
+    ".mkv": "video/x-matroska",
+    ".avi": "video/x-msvideo",
+    ".mts": "video/mp2t",
+    ".webm": "video/webm",
+}
+_MOST_REFUSED = 200
+
+
+async def several(call: Call, query: models.RecordingsQuery) -> models.Recordings:
+    """Recordings, the newest first, or those that own one of some files."""
+    after = after_time(query.cursor)
+    return await call.read(_several, call.services.queue, query, after)
+
+
+async def one(call: Call, recording_id: str) -> models.Recording:
+    """One recording."""
+    return await call.read(_one, call.services.queue, recording_id)
+
+
+async def register(call: Call, body: models.RecordingsWanted) -> models.Recordings:
+    """Make files known, and give the recordings that own them once they have been looked at.
+
+    Several files may belong to one recording.
+    """
+    paths = [Path(os.path.normpath(path)) for path in body.paths]
+    roots = call.services.settings.current.readable_roots
+    groups = await asyncio.to_thread(_groups, paths, roots)
+    job_ids = await call.write(_take, call.services.library, groups)
+    await _until_ended(call, job_ids)
+    return await call.read(_registered, call.services.queue, paths)
+
+
+async def file(call: Call, recording_id: str, ordinal: str, query: models.FileQuery) -> web.StreamResponse:
+    """A recording's video, or the camera's low-resolution copy of it, by chapter, counted from 0."""
+    path = await call.read(_file, recording_id, ordinal, query.proxy)
+    roots = call.services.settings.current.readable_roots
+    real = await asyncio.to_thread(check_within, path, roots)
+    if not await asyncio.to_thread(real.is_file):
+        raise Problem(404, f"{shown(path)} is not there now.")
+    about = {
+        "Content-Type": _TYPES.get(path.suffix.lower(), "video/mp4"),
+        "Cache-Control": "private, no-cache",
+    }
+    return await send_file(call.request, real, about)
+
+
+async def refused(call: Call) -> models.RefusedFiles:
+    """Files in watched folders that are no recordings, and why."""
+    found = await call.read(recordings.refused, _MOST_REFUSED)
+    return models.RefusedFiles(
+        files=tuple(models.RefusedFile(path=shown(f.path), reason=f.refused or "") for f in found)
+    )
+
+
+def recording_row(db: sqlite3.Connection, recording_id: str) -> RecordingRow:
+    """The recording of that id.
+
+    Raises:
+        Problem: there is none.
+    """
+    found = recordings.get(db, recording_id)
+    if found is None:
+        raise not_found("recording")
+    return found
+
+
+def _several(
+    db: sqlite3.Connection, queue: Queue, query: models.RecordingsQuery, after: tuple[float, str] | None
+) -> models.Recordings:
+    if query.path:
+        return _owners(db, queue, [Path(path) for path in query.path])
+    found = recordings.page(db, query.limit + 1, after)
+    shown_rows, cursor = page_of(found, query.limit, lambda row: (row.added_at, row.recording_id))
+    return models.Recordings(
+        recordings=tuple(_document(db, queue, row) for row in shown_rows), next_cursor=cursor
+    )
+
+
+def _one(db: sqlite3.Connection, queue: Queue, recording_id: str) -> models.Recording:
+    return _document(db, queue, recording_row(db, recording_id))
+
+
+def _owners(db: sqlite3.Connection, queue: Queue, paths: Sequence[Path]) -> models.Recordings:
+    asked = set(paths)
+    found = recordings.owners(db, paths)
+    return models.Recordings(recordings=tuple(_document(db, queue, row, asked) for row in found))
+
+
+def _document(
+    db: sqlite3.Connection, queue: Queue, row: RecordingRow, asked: Collection[Path] = ()
+) -> models.Recording:
+    """The recording with the files of one copy: the one that was asked for, or its first."""
+    trail, latest = trails.of_recording(db, row.recording_id), syncs.latest(db, row.recording_id)
+    files = [f for f in recordings.files_of(db, row.recording_id) if f.is_chapter]
+    copy = next((f.first for f in files if f.path in asked), files[0].first if files else None)
+    starts_s = row.about["starts_s"]
+    ends_s = [*starts_s[1:], row.duration_s]
+    chapters = [f.path for f in files if f.first == copy]
+    return models.Recording(
+        id=row.recording_id,
+        name=row.name,
+        is_reference=trail is not None,
+        trail=None if trail is None else trail.trail_id,
+        duration_s=row.duration_s,
+        files=tuple(
+            models.File(path=shown(path), offset_s=start_s, duration_s=end_s - start_s)
+            for path, start_s, end_s in zip(chapters, starts_s, ends_s, strict=False)
+        ),
+        rate=row.about["rate"],
+        width=row.about["width"],
+        height=row.about["height"],
+        start_timecode=row.about["start_timecode"],
+        has_audio=row.about["has_audio"],
+        created_utc=row.about["created_utc"],
+        added_at=row.added_at,
+        sync=None if latest is None else sync_document(db, queue, latest),
+    )
+
+
+# --- making files known ---------------------------------------------------------------------------
+
+
+def _groups(paths: Sequence[Path], roots: Sequence[Path]) -> list[list[StoredFile]]:
+    """The recordings, by their names, that the files at `paths` belong to, each once."""
+    found: dict[Path, list[StoredFile]] = {}
+    for path in paths:
+        check_within(path, roots)
+        check_within(path.parent, roots)
+        group = _group_of(path, roots)
+        found[group[0].path] = group
+    return list(found.values())
+
+
+def _group_of(path: Path, roots: Sequence[Path]) -> list[StoredFile]:
+    if not path.is_file():
+        raise Problem(422, f"There is no file {shown(path)}.")
+    try:
+        names = [entry.name for entry in path.parent.iterdir() if entry.is_file()]
+    except OSError as error:
+        raise Problem(422, f"The folder of {shown(path)} cannot be read: {error.strerror}.") from error
+    group = next((group for group in gather(names) if path.name in group.members), None)
+    if group is None:
+        raise Problem(422, f"{shown(path)} is no video that mtbsync knows by its name.")
+    members = [path.with_name(name) for name in group.members]
+    for member in members:
+        check_within(member, roots)
+    return [_stored(member, members[0], member.name in group.chapters) for member in members]
+
+
+def _stored(path: Path, first: Path, is_chapter: bool) -> StoredFile:
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise Problem(422, f"{shown(path)} cannot be read: {error.strerror}.") from error
+    return StoredFile(path, first, is_chapter, status.st_size, status.st_mtime_ns)
+
+
+def _take(db: sqlite3.Connection, library: Library, groups: Sequence[Sequence[StoredFile]]) -> list[str]:
+    return [library.take(db, None, group) for group in groups if not _is_known(db, group)]
+
+
+def _is_known(db: sqlite3.Connection, group: Sequence[StoredFile]) -> bool:
+    """Whether these very files, as they are now, are a recording already."""
+    known = {f.path: f for f in recordings.group(db, group[0].path) if f.recording_id is not None}
+    return all(
+        f.path in known and (known[f.path].n_bytes, known[f.path].mtime_ns) == (f.n_bytes, f.mtime_ns)
+        for f in group
+    )
+
+
+async def _until_ended(call: Call, job_ids: Sequence[str]) -> None:
+    """Wait until these jobs have ended, and what followed from them.
+
+    Raises:
+        Problem: that takes too long.
+    """
+    streams = call.request.app[STREAMS]
+    until = time.monotonic() + _PATIENCE_S
+    stream = streams.begin()
+    try:
+        while True:
+            stream.awake.clear()
+            if not await call.read(_some_active, job_ids):
+                return
+            if not await wait_for_change(streams, stream, until - time.monotonic()):
+                raise Problem(
+                    503,
+                    "mtbsync is still looking at these files; try again in a moment.",
+                    {"Retry-After": "5"},
+                )
+    finally:
+        streams.end(stream)
+
+
+def _some_active(db: sqlite3.Connection, job_ids: Sequence[str]) -> bool:
+    found = (jobs.get(db, job_id) for job_id in job_ids)
+    return any(job is not None and job.state.is_active for job in found)
+
+
+def _registered(db: sqlite3.Connection, queue: Queue, paths: Sequence[Path]) -> models.Recordings:
+    found = _owners(db, queue, paths)
+    for path in paths:
+        if not recordings.owners(db, [path]):
+            why = next((f.refused for f in recordings.group(db, path) if f.refused), None)
+            raise Problem(422, why or f"{shown(path)} belongs to no recording.")
+    return found
+
+
+def _file(db: sqlite3.Connection, recording_id: str, ordinal: str, is_proxy: bool) -> Path:
+    recording_row(db, recording_id)
+    files = recordings.files_of(db, recording_id)
+    chapters = whole_copy(files)
+    if not (ordinal.isascii() and ordinal.isdigit() and len(ordinal) < 6 and int(ordinal) < len(chapters)):
+        raise not_found("chapter of this recording")
+    chapter = chapters[int(ordinal)]
+    if not is_proxy:
+        return chapter
+    beside = [f.path.name for f in files if f.path.parent == chapter.parent]
+    name = proxy_name(chapter.name, beside)
+    if name is None:
+        raise not_found("low-resolution copy of this chapter")
+    return chapter.with_name(name)
+
+
+ROUTES: tuple[Route, ...] = (
+    Route("GET", "/api/v1/recordings", several),
+    Route("POST", "/api/v1/recordings", register, errors=(403, 422, 503)),
+    Route("GET", "/api/v1/recordings/{recording_id}", one, errors=(404,)),
+    Route(
+        "GET",
+        "/api/v1/recordings/{recording_id}/files/{ordinal}",
+        file,
+        errors=(403, 404, 416),
+        media_type="video/mp4",
+    ),
+    Route("GET", "/api/v1/refused-files", refused),
+)

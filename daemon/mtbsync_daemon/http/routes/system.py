@@ -1,0 +1,82 @@
+"""The daemon itself: how it is, what it watches, what happens, and letting a browser in."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+
+from aiohttp import web
+
+from mtbsync_daemon.http import models
+from mtbsync_daemon.http.events import STREAMS, tell
+from mtbsync_daemon.http.metrics import count, text_of
+from mtbsync_daemon.http.roots import shown
+from mtbsync_daemon.http.routing import Call, Route
+from mtbsync_daemon.http.security import ACCESS
+from mtbsync_daemon.services import Services
+
+
+async def health(call: Call) -> models.Health:
+    """Whether all is well, and if not, why."""
+    reasons = _reasons(call.services)
+    return models.Health(
+        status="degraded" if reasons else "ok",
+        reasons=reasons,
+        version=version("mtbsync"),
+        started_at=call.services.started_at,
+    )
+
+
+async def folders(call: Call) -> models.Folders:
+    """The watched folders."""
+    problems = call.services.folders()
+    found = (
+        models.Folder(path=shown(f.path), trail=f.trail, problem=problems.get(f.path, ""))
+        for f in call.services.settings.current.folder
+    )
+    return models.Folders(folders=tuple(found))
+
+
+async def look(call: Call) -> models.Empty:
+    """Look at the watched folders now."""
+    call.services.look_now()
+    return models.Empty()
+
+
+async def metrics(call: Call) -> web.Response:
+    """Numbers, as Prometheus reads them."""
+    counts = await call.read(count)
+    text = text_of(counts, len(call.request.app[STREAMS]), call.services.started_at)
+    return web.Response(
+        body=text.encode(), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}
+    )
+
+
+async def login_code(call: Call) -> models.LoginCode:
+    """A link for a browser, good once and for a minute."""
+    access = call.request.app[ACCESS]
+    return models.LoginCode(url=f"http://127.0.0.1:{access.port}/login?code={access.new_code()}")
+
+
+async def openapi(call: Call) -> web.Response:
+    """This interface, described in OpenAPI 3.1."""
+    return web.Response(body=call.request.app[OPENAPI], content_type="application/json")
+
+
+def _reasons(services: Services) -> tuple[str, ...]:
+    settings = services.settings
+    problems = [settings.problem] if settings.problem else []
+    if settings.waiting:
+        problems.append(f"Changes of {', '.join(settings.waiting)} count once mtbsync is started anew.")
+    return (*problems, *(why for why in services.folders().values() if why))
+
+
+OPENAPI = web.AppKey("openapi", bytes)
+ROUTES: tuple[Route, ...] = (
+    Route("GET", "/api/v1/health", health),
+    Route("GET", "/api/v1/folders", folders),
+    Route("POST", "/api/v1/folders/look", look),
+    Route("GET", "/api/v1/events", tell, errors=(503,), media_type="text/event-stream"),
+    Route("GET", "/api/v1/metrics", metrics, media_type="text/plain"),
+    Route("POST", "/api/v1/login-codes", login_code),
+    Route("GET", "/api/v1/openapi.json", openapi),
+)

@@ -1,0 +1,1 @@
+"""Work that is done apart from the daemon's own process."""

@@ -1,0 +1,472 @@
+"""What follows what: files become a recording, a recording a sync, a sync markers, markers files for editors.
+
+Each step is one change of the library that both ends a job and asks for the next, so that whatever is killed
+in between is either done, or not done and done again.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from mtbsync_daemon.config import FIND, Config, Folder
+from mtbsync_daemon.jobs.executor import Outcome
+from mtbsync_daemon.places import Places
+from mtbsync_daemon.store import events, exports, jobs, markers, recordings, syncs, trails
+from mtbsync_daemon.store.jobs import JobRow, Kind, State
+from mtbsync_daemon.store.markers import MarkerRow, MarkerState
+from mtbsync_daemon.store.recordings import RecordingRow, StoredFile
+from mtbsync_daemon.store.syncs import SyncRow
+from mtbsync_daemon.store.trails import TrailMarker, TrailRow
+from mtbsync_engine.errors import InputError
+
+# A person who puts markers right does so one after the other; files are written once they pause.
+_EDITS_PAUSE_S = 2.0
+_TRACK_SUFFIXES = (".gpx", ".fit")
+T = TypeVar("T")
+
+_NO_TRAIL = "No trail of the library fits this run."
+
+
+class StateError(InputError):
+    """That cannot be done as things stand."""
+
+
+@dataclass(frozen=True)
+class Library:
+    """The rules of the house, over one library. Every method is one query or change for `Store.read` or
+    `Store.write`; `config` gives the settings as they are now."""
+
+    places: Places
+    config: Callable[[], Config]
+
+    # --- footage comes in -------------------------------------------------------------------------
+
+    def take(self, db: sqlite3.Connection, folder: Path | None, files: Sequence[StoredFile]) -> str:
+        """Note a group of files, the first of which begins it, and have it probed; gives the job's id.
+        `folder` is the watched folder it lies in, None where a person named the files."""
+        inside = (rule.path for rule in self.config().folder if files[0].path.is_relative_to(rule.path))
+        recordings.take(db, folder or next(inside, None), files)
+        stamps = [(str(f.path), f.n_bytes, f.mtime_ns) for f in files]
+        params = {"first": str(files[0].path)}
+        job_id, is_new = jobs.enqueue(db, Kind.PROBE, params, stamps, is_asked_for=folder is None)
+        if not is_new:
+            jobs.start_over_unless_well(db, job_id)
+        return job_id
+
+    def _probed(self, db: sqlite3.Connection, job: JobRow, found: Mapping[str, Any]) -> None:
+        first = Path(job.params["first"])
+        about = dict(found)
+        fingerprint, duration_s = about.pop("fingerprint"), about.pop("duration_s")
+        self._split_off(db, first, {Path(path).name for path in about["files"]})
+        recording = recordings.row_of(fingerprint, first.name, duration_s, about)
+        before = {f.recording_id for f in recordings.group(db, first) if f.recording_id}
+        is_new = recordings.add(db, recording, first)
+        for recording_id in before - {fingerprint}:
+            # A chapter came late, or the file was replaced.
+            recordings.forget_if_unused(db, recording_id)
+        if is_new:
+            self._follow_rule(db, recording)
+
+    def _split_off(self, db: sqlite3.Connection, first: Path, joined: set[str]) -> None:
+        """Chapters by name that turned out to belong to another recording make a group of their own."""
+        others = [f for f in recordings.group(db, first) if f.is_chapter and f.path.name not in joined]
+        if others:
+            folder = recordings.folder_of_file(db, first)
+            self.take(db, folder, [replace(f, first=others[0].path) for f in others])
+
+    def _follow_rule(self, db: sqlite3.Connection, recording: RecordingRow) -> None:
+        """Sync a recording that nothing was done with yet with what its folder says, if that is there."""
+        rule = self._rule(db, recording.recording_id)
+        if rule is None or trails.of_recording(db, recording.recording_id) is not None:
+            return
+        wanted = None if rule.trail == FIND else trails.named(db, rule.trail)
+        if wanted is not None or (rule.trail == FIND and trails.all_of(db)):
+            self.want_sync(db, recording, wanted)
+
+    # --- trails -----------------------------------------------------------------------------------
+
+    def add_trail(
+        self, db: sqlite3.Connection, name: str, recording: RecordingRow, marked: Sequence[TrailMarker]
+    ) -> TrailRow:
+        """Make a recording the reference of a new trail.
+
+        Raises:
+            TakenError: a trail has that name, or that reference.
+        """
+        trail = trails.add(db, name, recording.recording_id, marked)
+        for job in jobs.active_of(db, recording.recording_id, Kind.SYNC):
+            if job.state is State.QUEUED:
+                jobs.end(db, job.job_id, State.CANCELLED, error="It is the reference of a trail now.")
+        self._learn(db, trail)
+        return trail
+
+    def _learn(self, db: sqlite3.Connection, trail: TrailRow) -> None:
+        jobs.enqueue(
+            db,
+            Kind.INDEX,
+            {"trail": trail.trail_id},
+            [trail.trail_id, trail.recording_id],
+            recording_id=trail.recording_id,
+            is_asked_for=True,
+        )
+
+    def _learned(self, db: sqlite3.Connection, job: JobRow, found: Mapping[str, Any]) -> None:
+        trail = trails.get(db, job.params["trail"])
+        if trail is None:
+            return
+        trails.learned(db, trail.trail_id, found["cells"])
+        # Runs that fitted no trail may fit this one, and others have waited for it.
+        for sync in syncs.without_a_trail(db):
+            recording = recordings.get(db, sync.recording_id)
+            if recording is not None and trails.of_recording(db, sync.recording_id) is None:
+                self.want_sync(db, recording, None)
+        for recording in recordings.never_synced(db):
+            self._follow_rule(db, recording)
+
+    def mark_trail(
+        self,
+        db: sqlite3.Connection,
+        trail: TrailRow,
+        *,
+        name: str | None = None,
+        marked: Sequence[TrailMarker] | None = None,
+    ) -> TrailRow:
+        """Rename a trail, or give it other markers, which its runs then get as well.
+
+        Raises:
+            TakenError: another trail has that name.
+        """
+        changed = trails.change(db, trail, name=name, markers=marked)
+        if changed.markers != trail.markers:
+            for sync in syncs.of_trail(db, trail.trail_id):
+                self._want_markers(db, sync)
+        return changed
+
+    def remove_trail(self, db: sqlite3.Connection, trail: TrailRow) -> None:
+        """Forget a trail; its reference stays a recording, and runs keep their markers."""
+        for job in jobs.active_of(db, trail.recording_id, Kind.INDEX):
+            if job.state is State.QUEUED:
+                jobs.end(db, job.job_id, State.CANCELLED, error="Its trail has been removed.")
+        trails.remove(db, trail)
+
+    # --- syncs ------------------------------------------------------------------------------------
+
+    def want_sync(
+        self,
+        db: sqlite3.Connection,
+        recording: RecordingRow,
+        trail: TrailRow | None,
+        *,
+        is_asked_for: bool = False,
+    ) -> SyncRow:
+        """The sync of a recording with `trail`, or with whichever fits; one that was done with the same
+        trails before is given as it is.
+
+        Raises:
+            StateError: the recording is a reference itself, or there is no trail yet.
+        """
+        if trails.of_recording(db, recording.recording_id) is not None:
+            raise StateError(f"{recording.name} is the reference of a trail itself.")
+        against = [trail] if trail is not None else trails.all_of(db)
+        if is_asked_for and not against:
+            raise StateError("There is no trail yet: make a recording the reference of one first.")
+        inputs = [recording.recording_id, sorted(t.trail_id for t in against), trail is None]
+        job_id, is_new = jobs.enqueue(
+            db,
+            Kind.SYNC,
+            {"recording": recording.recording_id, "trail": None if trail is None else trail.trail_id},
+            inputs,
+            recording_id=recording.recording_id,
+            is_asked_for=is_asked_for,
+        )
+        if is_new:
+            return syncs.add(db, job_id, recording.recording_id, None if trail is None else trail.trail_id)
+        if is_asked_for:
+            jobs.start_over_unless_well(db, job_id)
+        known = syncs.of_job(db, job_id)
+        assert known is not None
+        return known
+
+    def sync_again(self, db: sqlite3.Connection, sync: SyncRow) -> SyncRow:
+        """Do a sync's work once more, as after an update of mtbsync.
+
+        Raises:
+            StateError: it is under way.
+        """
+        job = jobs.get(db, sync.job_id)
+        assert job is not None
+        if job.state.is_active:
+            raise StateError("That sync is under way already.")
+        jobs.start_over(db, job.job_id)
+        return syncs.run_again(db, sync)
+
+    def accept_sync(self, db: sqlite3.Connection, sync: SyncRow) -> SyncRow:
+        """Note that a person trusts a sync that waited for one: its markers are placed and delivered.
+
+        Raises:
+            StateError: it has found no trail, or has not ended.
+        """
+        if sync.trail_id is None or sync.verdict not in ("accept", "review"):
+            raise StateError("That sync has placed nothing that could be accepted; name its trail instead.")
+        job = jobs.get(db, sync.job_id)
+        if job is not None and job.state is State.NEEDS_REVIEW:
+            jobs.end(db, job.job_id, State.DONE, result=job.result, stages_s=job.stages_s)
+        accepted = syncs.accept(db, sync)
+        self._want_markers(db, accepted)
+        return accepted
+
+    def _synced(self, db: sqlite3.Connection, job: JobRow, found: Mapping[str, Any]) -> State:
+        sync = syncs.of_job(db, job.job_id)
+        if sync is None:
+            return State.DONE
+        sync = syncs.found(
+            db,
+            sync,
+            trail_id=found["trail"] if found["trail"] and trails.get(db, found["trail"]) else None,
+            verdict=found["verdict"],
+            reasons=found["reasons"] or [_NO_TRAIL],
+            candidates=found["candidates"],
+            artifact=found["artifact"],
+        )
+        if sync.trail_id is not None and sync.verdict != "reject":
+            self._want_markers(db, sync)
+        return State.DONE if sync.is_accepted else State.NEEDS_REVIEW
+
+    # --- markers ----------------------------------------------------------------------------------
+
+    def _want_markers(self, db: sqlite3.Connection, sync: SyncRow) -> None:
+        trail = None if sync.trail_id is None else trails.get(db, sync.trail_id)
+        latest = syncs.latest(db, sync.recording_id)
+        if trail is None or sync.artifact is None or latest is None or latest.sync_id != sync.sync_id:
+            return
+        job_id, is_new = jobs.enqueue(
+            db,
+            Kind.TRANSFER,
+            {"sync": sync.sync_id},
+            [sync.sync_id, sync.version, trail.markers_key],
+            recording_id=sync.recording_id,
+        )
+        if not is_new:
+            jobs.start_over(db, job_id)
+
+    def _transferred(self, db: sqlite3.Connection, job: JobRow, found: Mapping[str, Any]) -> None:
+        sync = syncs.get(db, job.params["sync"])
+        if sync is None:
+            return
+        placed = [
+            MarkerRow(
+                recording_id=sync.recording_id,
+                sync_id=sync.sync_id,
+                **{**m, "extra": tuple((key, value) for key, value in m["extra"])},
+            )
+            for m in found["markers"]
+        ]
+        markers.place(db, sync.recording_id, placed)
+        if sync.is_accepted:
+            self.want_delivery(db, sync.recording_id)
+
+    def edited(self, db: sqlite3.Connection, recording_id: str) -> None:
+        """A person changed a run's markers: what was written for editors is written again."""
+        if exports.of_recording(db, recording_id):
+            self.want_delivery(db, recording_id, delay_s=_EDITS_PAUSE_S)
+
+    # --- files for editors ------------------------------------------------------------------------
+
+    def want_delivery(
+        self,
+        db: sqlite3.Connection,
+        recording_id: str,
+        formats: Sequence[str] | None = None,
+        *,
+        delay_s: float = 0.0,
+    ) -> str:
+        """Have a run's markers written in these formats (None: as its folder says); gives the job's id."""
+        rule = self._rule(db, recording_id)
+        wanted = formats or (self.config().formats if rule is None else rule.formats)
+        params = {"formats": list(wanted), "folder": str(self._output(db, recording_id, rule))}
+        for waiting in jobs.active_of(db, recording_id, Kind.DELIVER):
+            if waiting.state is State.QUEUED and waiting.params == params:
+                jobs.end(db, waiting.job_id, State.CANCELLED, error="A later change is written instead.")
+        key = markers.content_key(markers.of_recording(db, recording_id))
+        job_id, is_new = jobs.enqueue(
+            db, Kind.DELIVER, params, [recording_id, key, params], recording_id=recording_id, delay_s=delay_s
+        )
+        if not is_new:
+            jobs.start_over(db, job_id)
+        return job_id
+
+    def _delivered(self, db: sqlite3.Connection, job: JobRow, found: Mapping[str, Any]) -> None:
+        assert job.recording_id is not None
+        for made in found["exports"]:
+            exports.note(
+                db, job.recording_id, made["format"], Path(made["path"]), made["digest"], made["losses"]
+            )
+
+    def _output(self, db: sqlite3.Connection, recording_id: str, rule: Folder | None) -> Path:
+        if rule is not None and rule.beside_footage:
+            return whole_copy(recordings.files_of(db, recording_id))[0].parent
+        return (rule and rule.output) or self.config().output or self.places.output
+
+    # --- what a task is given ---------------------------------------------------------------------
+
+    def task_params(self, db: sqlite3.Connection, job: JobRow) -> dict[str, Any]:
+        """A job's parameters with all that a child needs, as things are now.
+
+        Raises:
+            StateError: what it is about is no longer there.
+        """
+        artifacts = str(self.places.artifacts)
+        if job.kind is Kind.PROBE:
+            return dict(job.params)
+        if job.kind is Kind.INDEX:
+            trail = _still_there(trails.get(db, job.params["trail"]))
+            return {"recording": _recording(db, trail.recording_id), "artifacts": artifacts}
+        if job.kind is Kind.SYNC:
+            wanted = job.params["trail"]
+            against = trails.all_of(db) if wanted is None else [_still_there(trails.get(db, wanted))]
+            return {
+                "recording": _recording(db, job.params["recording"]),
+                "trails": [
+                    {
+                        "trail_id": t.trail_id,
+                        "name": t.name,
+                        "cells": t.cells,
+                        "recording": _recording(db, t.recording_id),
+                    }
+                    for t in against
+                    if t.is_ready or wanted is not None
+                ],
+                "is_found": wanted is None,
+                "artifacts": artifacts,
+                "folder": job.job_id,
+            }
+        if job.kind is Kind.TRANSFER:
+            sync = _still_there(syncs.get(db, job.params["sync"]))
+            trail = _still_there(trails.get(db, sync.trail_id or ""))
+            return {
+                "results": str(self.places.artifacts / (sync.artifact or "")),
+                "markers": [asdict(m) for m in trail.markers],
+                "is_accepted": sync.is_accepted,
+            }
+        return self._delivery(db, job)
+
+    def _delivery(self, db: sqlite3.Connection, job: JobRow) -> dict[str, Any]:
+        assert job.recording_id is not None
+        recording = _still_there(recordings.get(db, job.recording_id))
+        written = exports.of_recording(db, recording.recording_id)
+        chapters = whole_copy(recordings.files_of(db, recording.recording_id))
+        return {
+            "run": {
+                **recording.about,
+                "duration_s": recording.duration_s,
+                "files": [str(path) for path in chapters] or recording.about["files"],
+            },
+            "markers": [
+                {
+                    key: value
+                    for key, value in asdict(m).items()
+                    if key not in ("recording_id", "sync_id", "state", "version")
+                }
+                for m in markers.of_recording(db, recording.recording_id)
+                if m.state is not MarkerState.REJECTED
+            ],
+            "formats": job.params["formats"],
+            "folder": job.params["folder"],
+            "stem": self._stem(db, recording, Path(job.params["folder"])),
+            "written": {str(e.path): e.digest for e in written},
+        }
+
+    def _stem(self, db: sqlite3.Connection, recording: RecordingRow, folder: Path) -> str:
+        """What its exports are called in `folder`: as the recording is, and where cameras count from 1 again
+        and another recording has that name, with the beginning of its id."""
+        stem = Path(recording.name).stem
+        others = exports.owners_of_stem(db, folder, f"{stem}_")
+        return stem if others <= {recording.recording_id} else f"{stem}-{recording.recording_id[:6]}"
+
+    # --- how a job ends ---------------------------------------------------------------------------
+
+    def ended(self, db: sqlite3.Connection, job: JobRow, outcome: Outcome, stage: str = "") -> None:
+        """Note how a job ended, and ask for what follows."""
+        current = jobs.get(db, job.job_id)
+        if current is None or current.state is not State.RUNNING:
+            return
+        if not outcome.counts:
+            jobs.postpone(db, job, outcome.error)
+            return
+        if outcome.result is None:
+            if not (outcome.may_pass and jobs.try_again_later(db, job, outcome.error)):
+                self.failed(db, job, outcome.error, stage)
+            return
+        state = State.DONE
+        if job.kind is Kind.PROBE:
+            self._probed(db, job, outcome.result)
+        elif job.kind is Kind.INDEX:
+            self._learned(db, job, outcome.result)
+        elif job.kind is Kind.SYNC:
+            state = self._synced(db, job, outcome.result)
+        elif job.kind is Kind.TRANSFER:
+            self._transferred(db, job, outcome.result)
+        else:
+            self._delivered(db, job, outcome.result)
+        jobs.end(db, job.job_id, state, result=outcome.result, stages_s=outcome.stages_s, stage=stage)
+
+    def retry(self, db: sqlite3.Connection, job: JobRow) -> None:
+        """Do a job once more that failed or was cancelled.
+
+        Raises:
+            StateError: it did neither.
+        """
+        if job.state not in (State.FAILED, State.CANCELLED):
+            raise StateError("Only a job that failed or was cancelled can be tried again.")
+        jobs.start_over(db, job.job_id)
+
+    def failed(self, db: sqlite3.Connection, job: JobRow, error: str, stage: str = "") -> None:
+        """Note that a job has failed for good."""
+        jobs.end(db, job.job_id, State.FAILED, error=error, stage=stage)
+        if job.kind is Kind.PROBE:
+            first = Path(job.params["first"])
+            if first.exists():
+                recordings.refuse(db, first, error)
+            else:
+                # When it is there again, it is found anew.
+                recordings.drop(db, first)
+        elif job.recording_id is not None:
+            events.add(db, "recording", job.recording_id)
+
+    def came_back(self, db: sqlite3.Connection, folder: Path, away_since: float) -> None:
+        """Do again what failed for lack of a folder that was away, as when its drive was unplugged."""
+        for job in jobs.failed_since(db, folder, away_since):
+            jobs.start_over(db, job.job_id)
+
+    def _rule(self, db: sqlite3.Connection, recording_id: str) -> Folder | None:
+        folder = recordings.folder_of(db, recording_id)
+        return next((rule for rule in self.config().folder if rule.path == folder), None)
+
+
+def _recording(db: sqlite3.Connection, recording_id: str) -> dict[str, Any]:
+    files = recordings.files_of(db, recording_id)
+    return {
+        "fingerprint": recording_id,
+        "copies": [str(f.path) for f in files if f.path == f.first],
+        "tracks": [str(f.path) for f in files if f.path.suffix.lower() in _TRACK_SUFFIXES],
+    }
+
+
+def whole_copy(files: Sequence[StoredFile]) -> list[Path]:
+    """The chapters of the first copy of a recording whose files are all there, or else of its first."""
+    copies: dict[Path, list[Path]] = {}
+    for file in files:
+        if file.is_chapter:
+            copies.setdefault(file.first, []).append(file.path)
+    whole = [paths for paths in copies.values() if all(path.is_file() for path in paths)]
+    return next(iter([*whole, *copies.values()]), [])
+
+
+def _still_there(found: T | None) -> T:
+    if found is None:
+        raise StateError("What this job was about has been removed.")
+    return found

@@ -1,0 +1,1 @@
+"""The library on disk: SQLite, one module for each kind of thing that is kept in it."""

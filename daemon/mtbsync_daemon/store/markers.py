@@ -1,0 +1,151 @@
+"""The markers of runs: where a sync put them, and what a person made of that."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from enum import StrEnum
+from typing import Any
+
+from mtbsync_daemon.store import events
+from mtbsync_daemon.store.ids import key_of, now
+
+
+class MarkerState(StrEnum):
+    """Who has the last word on a marker: the sync that found it, or a person."""
+
+    FOUND = "found"
+    ACCEPTED = "accepted"
+    CORRECTED = "corrected"
+    REJECTED = "rejected"
+
+
+@dataclass(frozen=True)
+class MarkerRow:
+    """A marker of a run, at `t_s` of it and at `t_ref_s` of its trail's reference. `t_s` None says that the
+    run does not show the place. `expected_error_s` bounds its
+    error in nine cases of ten; `version` counts its changes."""
+
+    recording_id: str
+    marker_id: str
+    sync_id: str
+    name: str
+    colour: str
+    comment: str
+    t_ref_s: float
+    t_s: float | None
+    duration_s: float
+    confidence: float
+    expected_error_s: float | None
+    needs_review: bool
+    reason: str
+    extra: tuple[tuple[str, str], ...] = ()
+    state: MarkerState = MarkerState.FOUND
+    version: int = 1
+
+
+def place(db: sqlite3.Connection, recording_id: str, markers: Iterable[MarkerRow]) -> None:
+    """Put a sync's markers in place of those of the sync before; what a person decided stays."""
+    before = {m.marker_id: m for m in of_recording(db, recording_id)}
+    found = {m.marker_id: m for m in markers}
+    for marker_id, old in before.items():
+        if marker_id not in found and old.state is MarkerState.FOUND:
+            db.execute("DELETE FROM markers WHERE recording_id = ? AND id = ?", (recording_id, marker_id))
+    for marker_id, new in found.items():
+        known = before.get(marker_id)
+        if known is None:
+            _write(db, new)
+        elif known.state is MarkerState.FOUND:
+            _write(db, replace(new, version=known.version + 1))
+    events.add(db, "markers", recording_id)
+
+
+def change(db: sqlite3.Connection, marker: MarkerRow, **changed: Any) -> MarkerRow:
+    """A person's decision on a marker: other values, or another state."""
+    made = replace(marker, **changed, version=marker.version + 1)
+    _write(db, made)
+    events.add(db, "markers", marker.recording_id)
+    return made
+
+
+def of_recording(db: sqlite3.Connection, recording_id: str) -> list[MarkerRow]:
+    """All markers of a run, in order; those that have no place come last."""
+    rows = db.execute(
+        "SELECT * FROM markers WHERE recording_id = ? ORDER BY t_s IS NULL, t_s, id", (recording_id,)
+    )
+    return [_marker(row) for row in rows]
+
+
+def get(db: sqlite3.Connection, recording_id: str, marker_id: str) -> MarkerRow | None:
+    """A run's marker of that id."""
+    row = db.execute(
+        "SELECT * FROM markers WHERE recording_id = ? AND id = ?", (recording_id, marker_id)
+    ).fetchone()
+    return None if row is None else _marker(row)
+
+
+def content_key(markers: Sequence[MarkerRow]) -> str:
+    """Names what an export of these markers would hold."""
+    told_apart = [asdict(replace(m, recording_id="", sync_id="", version=0)) for m in markers]
+    return key_of("markers", told_apart)
+
+
+def tell(
+    db: sqlite3.Connection, recording_id: str, timeline: str, markers: Sequence[Mapping[str, Any]]
+) -> None:
+    """Note what a timeline shows over a recording, in place of what it was told before."""
+    db.execute(
+        "INSERT INTO told (recording_id, timeline, markers, told_at) VALUES (?, ?, ?, ?) "
+        "ON CONFLICT (recording_id, timeline) DO UPDATE SET markers = excluded.markers, "
+        "told_at = excluded.told_at",
+        (recording_id, timeline, json.dumps(list(markers)), now()),
+    )
+
+
+def _write(db: sqlite3.Connection, m: MarkerRow) -> None:
+    db.execute(
+        "INSERT OR REPLACE INTO markers (recording_id, id, sync_id, name, colour, comment, t_ref_s, t_s, "
+        "duration_s, confidence, expected_error_s, needs_review, reason, extra, state, version) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            m.recording_id,
+            m.marker_id,
+            m.sync_id,
+            m.name,
+            m.colour,
+            m.comment,
+            m.t_ref_s,
+            m.t_s,
+            m.duration_s,
+            m.confidence,
+            m.expected_error_s,
+            m.needs_review,
+            m.reason,
+            json.dumps(m.extra),
+            m.state,
+            m.version,
+        ),
+    )
+
+
+def _marker(row: sqlite3.Row) -> MarkerRow:
+    return MarkerRow(
+        row["recording_id"],
+        row["id"],
+        row["sync_id"],
+        row["name"],
+        row["colour"],
+        row["comment"],
+        row["t_ref_s"],
+        row["t_s"],
+        row["duration_s"],
+        row["confidence"],
+        row["expected_error_s"],
+        bool(row["needs_review"]),
+        row["reason"],
+        tuple((key, value) for key, value in json.loads(row["extra"])),
+        MarkerState(row["state"]),
+        row["version"],
+    )

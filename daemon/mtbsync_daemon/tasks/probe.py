@@ -1,0 +1,22 @@
+"""Find out what a group of files is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from mtbsync_daemon.jobs.executor import Work
+from mtbsync_daemon.sync import run_document
+from mtbsync_engine.media import probe
+
+
+def run(params: dict[str, Any], work: Work) -> dict[str, Any]:
+    """`first` is the group's first chapter. Gives the recording as `sync.run_document` describes it.
+
+    Raises:
+        MediaError: it is no video, damaged, or not yet whole.
+    """
+    with work.stage("Reading the file's head"):
+        recording = probe(Path(params["first"]))
+    created = recording.created_utc
+    return run_document(recording) | {"created_utc": created and created.isoformat()}

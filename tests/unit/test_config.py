@@ -1,0 +1,151 @@
+"""The settings: what is in them, and errors that name the line."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+from pathlib import Path
+
+import pytest
+
+from mtbsync_daemon.config import FIND, Config, ConfigError, load_config, write_first_config
+from mtbsync_daemon.settings import Settings
+
+
+def told(tmp_path: Path, text: str) -> str:
+    """The sentence that settings are refused with."""
+    path = tmp_path / "mtbsync.toml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError) as refusal:
+        load_config(path)
+    return str(refusal.value)
+
+
+def written(tmp_path: Path, text: str) -> Config:
+    """The settings that a text says."""
+    path = tmp_path / "mtbsync.toml"
+    path.write_text(text, encoding="utf-8")
+    return load_config(path)
+
+
+def test_a_fresh_installation_watches_nothing(tmp_path: Path) -> None:
+    config = load_config(tmp_path / "none.toml")
+    assert config == Config()
+    assert (config.folder, config.readable_roots) == ((), ())
+
+
+def test_the_first_file_is_accepted_and_changes_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "mtbsync.toml"
+    write_first_config(path)
+    assert load_config(path) == Config()
+    path.write_text("sweep_s = 7\n", encoding="utf-8")
+    write_first_config(path)
+    assert load_config(path).sweep_s == 7
+
+
+def test_what_the_first_file_comments_out_is_accepted_too(tmp_path: Path) -> None:
+    path = tmp_path / "mtbsync.toml"
+    write_first_config(path)
+    settings = re.findall(r"^# (\[\[?.*|\w+ = .*)$", path.read_text(encoding="utf-8"), re.MULTILINE)
+    (folder,) = written(tmp_path, "\n".join(settings)).folder
+    assert folder.path == Path("~/Videos/Rides").expanduser()
+    assert folder.trail == FIND
+
+
+def test_everything_that_can_be_said(tmp_path: Path) -> None:
+    root = tmp_path.as_posix()
+    config = written(
+        tmp_path,
+        f"""
+        roots = ["{root}/old"]
+        output = "{root}/out"
+        formats = ["otio"]
+        sweep_s = 60
+        [server]
+        port = 8765
+        [jobs]
+        slots = 2
+        threads = 3
+        [keep]
+        artifacts_gb = 1.5
+        days = 10
+        [executor]
+        dask = "tcp://10.0.0.1:8786"
+        [[folder]]
+        path = "{root}/rides"
+        trail = "Home"
+        formats = ["fcpxml", "edl"]
+        output = "{root}/rides-out"
+        beside_footage = true
+        settle_s = 2
+        polling = true
+        """,
+    )
+    assert config.readable_roots == (tmp_path / "rides", tmp_path / "old")
+    assert (config.server.port, config.jobs.slots, config.jobs.threads) == (8765, 2, 3)
+    assert config.executor.dask == "tcp://10.0.0.1:8786"
+    assert (config.keep.artifacts_gb, config.keep.days) == (1.5, 10)
+    assert config.folder[0].formats == ("fcpxml", "edl")
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "says"),
+    [
+        ("\nfolders = 3\n", 2, "there is no setting called folders"),
+        ("[[folder]]\n\npath = 'rides'\n", 3, "must be a whole path"),
+        ("[[folder]]\npath = '/a'\n[[folder]]\ntrail = 'x'\n", 3, "folder.path is missing"),
+        ("[[folder]]\npath = '/a'\n\n[[folder]]\npath='/b'\nformats = ['avi']\n", 6, "no format called avi"),
+        ("[server]\n# the port\nport = 99999\n", 3, "less than or equal to 65535"),
+        ("[server]\nhost = '0.0.0.0'\n", 2, "there is no setting called server.host"),
+        ("[[folder]]\npath='/a'\n[[folder]]\npath='/a/b'\n", 1, "watches"),
+        ("sweep_s = 'often'\n", 1, "valid number"),
+        ('"sweep_s" = 0\n', 1, "greater than or equal"),
+    ],
+)
+def test_a_wrong_setting_is_named_with_its_line(tmp_path: Path, text: str, line: int, says: str) -> None:
+    sentence = told(tmp_path, text)
+    assert f"line {line}" in sentence
+    assert says in sentence
+
+
+def test_a_file_that_is_no_toml_names_its_line(tmp_path: Path) -> None:
+    assert "line 2" in told(tmp_path, "sweep_s = 5\nsweep_s == 6\n")
+
+
+def test_bytes_that_are_no_text_are_refused_with_a_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "mtbsync.toml"
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load_config(path)
+
+
+def test_changes_count_without_a_restart_and_mistakes_do_not(tmp_path: Path) -> None:
+    path = tmp_path / "mtbsync.toml"
+    path.write_text("sweep_s = 10\n", encoding="utf-8")
+    settings = Settings(path)
+    heard: list[float] = []
+    settings.on_change(lambda config: heard.append(config.sweep_s))
+
+    async def until(said: object, wanted: object) -> None:
+        async with asyncio.timeout(20):
+            while said() != wanted:  # type: ignore[operator]
+                await asyncio.sleep(0.02)
+
+    async def go() -> None:
+        following = asyncio.create_task(settings.follow())
+        path.write_text("sweep_s = 20.0\n", encoding="utf-8")
+        await until(lambda: heard, [20.0])
+        path.write_text("sweep_s = oops\n", encoding="utf-8")
+        await until(lambda: settings.problem is None, False)
+        assert settings.current.sweep_s == 20
+        path.write_text("sweep_s = 30.00\n", encoding="utf-8")
+        await until(lambda: heard, [20.0, 30.0])
+        assert settings.problem is None
+        path.unlink()
+        await until(lambda: settings.current, Config())
+        following.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await following
+
+    asyncio.run(go())
