@@ -21,7 +21,7 @@ setup: $(READY)  ## make the virtual environment with the versions that were tes
 $(READY): pyproject.toml constraints.txt scripts/setup_venv.py
 	$(PYTHON) scripts/setup_venv.py
 
-demo: $(READY)  ## carry ten markers from one sample ride to another, and measure the result
+demo: $(READY)  ## let a ride land in a watched folder, and measure the markers that come out
 	$(BIN)/python scripts/demo.py
 
 test: $(READY)  ## run every test

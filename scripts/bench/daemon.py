@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import psutil
 from rich.progress import Progress
+from scripts.bench import ROOT
 from scripts.bench.results import Result
 from scripts.bench.tables import Finding, table
 
@@ -23,8 +24,10 @@ from support.daemons import Daemon
 from support.videos import write_video
 
 HEADING = "The daemon"
+_SAMPLE = ROOT / "data" / "sample"
 _N_JOBS = 2000
 _N_RECORDINGS, _N_TRAILS = 10_000, 50
+_N_RIDES = 10
 _SETTLES_S, _IDLE_S = 20.0, 120.0
 _ASKED = ("/jobs?limit=50", "/recordings?limit=50", "/health", "/syncs?limit=50", "/trails")
 _CPU_GOAL, _MEMORY_GOAL_MB, _P99_GOAL_MS, _GROWTH_GOAL_MB = 0.01, 150.0, 50.0, 20.0
@@ -35,8 +38,10 @@ def run() -> Result:
     with TemporaryDirectory() as folder:
         soak = _soak(Path(folder))
     with TemporaryDirectory() as folder:
+        busy = _busy(Path(folder))
+    with TemporaryDirectory() as folder:
         idle = _idle(Path(folder))
-    return {"rows": [], "soak": soak, "idle": idle}
+    return {"rows": [], "soak": soak, "busy": busy, "idle": idle}
 
 
 def _soak(root: Path) -> dict[str, Any]:
@@ -57,10 +62,7 @@ def _soak(root: Path) -> dict[str, Any]:
     with Progress() as bar:
         task = bar.add_task("Soak", total=_N_JOBS)
         while n_done < _N_JOBS:
-            for path in _ASKED:
-                asked = time.perf_counter()
-                daemon.ask("GET", path)
-                latencies_ms.append(1000 * (time.perf_counter() - asked))
+            latencies_ms += _ask_all(daemon)
             n_done = int(daemon.metric("mtbsync_recordings"))
             samples.append({"n_done": n_done, **_held(process)})
             bar.update(task, completed=n_done)
@@ -71,12 +73,50 @@ def _soak(root: Path) -> dict[str, Any]:
     return {
         "n_jobs": _N_JOBS,
         "took_s": took_s,
+        **_spread(latencies_ms),
+        "half": half[0],
+        "end": samples[-1],
+    }
+
+
+def _busy(root: Path) -> dict[str, Any]:
+    """Line `_N_RIDES` rides up with a trail, which takes all cores; ask until all are done."""
+    rides = root / "rides"
+    rides.mkdir()
+    settings = f"roots = ['{_SAMPLE.as_posix()}']\n[[folder]]\npath = '{rides.as_posix()}'\nsettle_s = 0.5\n"
+    daemon = Daemon(root, settings)
+    daemon.start()
+    (ref,) = daemon.ask("POST", "/recordings", {"paths": [str(_SAMPLE / "ref.mp4")]})["recordings"]
+    daemon.ask("POST", "/trails", {"recording": ref["id"], "markers": [{"name": "Drop", "t_s": 10.0}]})
+    one = (_SAMPLE / "new.mp4").read_bytes()
+    for k in range(_N_RIDES):
+        (rides / f"run{k}.mp4").write_bytes(one + _free_box(k))
+    latencies_ms: list[float] = []
+    began = time.perf_counter()
+    while sum(job["state"] == "done" for job in daemon.jobs("deliver")) < _N_RIDES:
+        latencies_ms += _ask_all(daemon)
+        time.sleep(0.1)
+    took_s = time.perf_counter() - began
+    daemon.stop()
+    return {"n_rides": _N_RIDES, "took_s": took_s, **_spread(latencies_ms)}
+
+
+def _ask_all(daemon: Daemon) -> list[float]:
+    """How long each of the usual questions took to be answered, in ms."""
+    latencies_ms = []
+    for path in _ASKED:
+        asked = time.perf_counter()
+        daemon.ask("GET", path)
+        latencies_ms.append(1000 * (time.perf_counter() - asked))
+    return latencies_ms
+
+
+def _spread(latencies_ms: list[float]) -> dict[str, Any]:
+    return {
         "n_requests": len(latencies_ms),
         "p50_ms": statistics.median(latencies_ms),
         "p99_ms": float(np.percentile(latencies_ms, 99)),
         "max_ms": max(latencies_ms),
-        "half": half[0],
-        "end": samples[-1],
     }
 
 
@@ -148,24 +188,25 @@ def _held(process: psutil.Process) -> dict[str, float]:
 
 def findings(result: Result) -> list[Finding]:
     """The goals for answers, for leaks, and for rest."""
-    soak, idle = result["soak"], result["idle"]
+    soak, busy, idle = result["soak"], result["busy"], result["idle"]
+    p99_ms = max(soak["p99_ms"], busy["p99_ms"])
     growth_mb = soak["end"]["mb"] - soak["half"]["mb"]
     return [
         Finding(
-            "answers while jobs run, P99",
+            "Answers while jobs run, P99",
             f"under {_P99_GOAL_MS:.0f} ms",
-            f"{soak['p99_ms']:.0f} ms",
-            soak["p99_ms"] < _P99_GOAL_MS,
+            f"{p99_ms:.0f} ms",
+            p99_ms < _P99_GOAL_MS,
         ),
         Finding(
-            f"memory over the second half of {soak['n_jobs']} jobs",
+            f"Memory over the second half of {soak['n_jobs']} jobs",
             "level",
             f"{growth_mb:+.1f} MB",
             growth_mb < _GROWTH_GOAL_MB,
         ),
-        Finding("idle: one core's share", "under 1 %", f"{100 * idle['cpu']:.2f} %", idle["cpu"] < _CPU_GOAL),
+        Finding("Idle: one core's share", "under 1 %", f"{100 * idle['cpu']:.2f} %", idle["cpu"] < _CPU_GOAL),
         Finding(
-            "idle: memory",
+            "Idle: memory",
             f"under {_MEMORY_GOAL_MB:.0f} MB",
             f"{idle['mb']:.0f} MB",
             idle["mb"] < _MEMORY_GOAL_MB,
@@ -175,12 +216,23 @@ def findings(result: Result) -> list[Finding]:
 
 def show(result: Result) -> Iterator[str]:
     """What was held, and how soon it answered."""
-    soak, idle = result["soak"], result["idle"]
+    soak, busy, idle = result["soak"], result["busy"], result["idle"]
     yield (
         f"{soak['n_jobs']} small recordings dropped into a watched folder at once, each probed by a job in a "
-        f"child process: {soak['took_s']:.0f} s in all. Meanwhile {soak['n_requests']} requests for lists of "
-        f"jobs, recordings, syncs, trails and health: median {soak['p50_ms']:.1f} ms, P99 "
-        f"{soak['p99_ms']:.1f} ms, longest {soak['max_ms']:.1f} ms."
+        f"child process: {soak['took_s']:.0f} s in all. Then {busy['n_rides']} rides of half a minute lined "
+        f"up with a trail, which keeps all cores busy: {busy['took_s']:.0f} s. Meanwhile lists of jobs, "
+        "recordings, syncs and trails, and health are asked for, one after the other."
+    )
+    yield table(
+        ("meanwhile", "requests", "median", "P99", "longest"),
+        [
+            (
+                name,
+                f"{asked['n_requests']}",
+                *(f"{asked[key]:.1f} ms" for key in ("p50_ms", "p99_ms", "max_ms")),
+            )
+            for name, asked in (("small jobs", soak), ("all cores busy", busy))
+        ],
     )
     yield (
         f"Idle: {idle['n_trails']} trails and {idle['n_recordings']} recordings in the library, all of whose "

@@ -125,7 +125,8 @@ async def wait_for_change(streams: Streams, stream: Stream, at_most_s: float) ->
     if streams.is_closed:
         return False
     with suppress(TimeoutError):
-        await asyncio.wait_for(stream.awake.wait(), at_most_s)
+        async with asyncio.timeout(at_most_s):
+            await stream.awake.wait()
     return stream.awake.is_set() and not streams.is_closed
 
 
