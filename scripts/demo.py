@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -51,6 +52,9 @@ def main() -> int:
     folders = {"sample": SAMPLE, "rides": RIDES, "markers": MARKERS}
     text = SAYS.format(**{name: folder.absolute().as_posix() for name, folder in folders.items()})
     SETTINGS.write_text(text, encoding="utf-8")
+    for name in ("SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.default_int_handler)
     explain(f"Watch {RIDES}, as {SETTINGS} says")
     serve = command("serve", "--config", SETTINGS, "--data", DATA)
     daemon = subprocess.Popen(serve, stdin=subprocess.DEVNULL)
@@ -60,7 +64,9 @@ def main() -> int:
             return daemon.returncode
         status = show()
         if status == 0 and not once:
-            print("\nmtbsync goes on watching; Ctrl-C ends it.", flush=True)
+            print(f"\nThe page, for a minute and once: {connect(DATA).login_url()}")
+            print(f"A new link: mtbsync status --data {DATA.as_posix()}")
+            print("mtbsync goes on watching; Ctrl-C ends it.", flush=True)
             status = daemon.wait()
         return status
     except KeyboardInterrupt:
@@ -99,7 +105,7 @@ def show() -> int:
     print("Written for editors:")
     for path in sorted(MARKERS.iterdir()):
         print(f"  {path}")
-    print(f"\nThe picture: {PICTURE}\nThe page:    {daemon.login_url()}", flush=True)
+    print(f"The picture: {PICTURE}", flush=True)
     return status
 
 

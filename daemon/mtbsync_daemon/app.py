@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 import secrets
 import signal
 import sys
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
@@ -17,17 +18,16 @@ from filelock import FileLock, Timeout
 
 from mtbsync_daemon import http
 from mtbsync_daemon.config import Config
+from mtbsync_daemon.housekeeping import keep_house
 from mtbsync_daemon.jobs.children import ChildProcesses
 from mtbsync_daemon.jobs.executor import Executor
 from mtbsync_daemon.jobs.queue import Queue
 from mtbsync_daemon.library import Library
 from mtbsync_daemon.places import Places
-from mtbsync_daemon.prune import prune
 from mtbsync_daemon.services import Services
 from mtbsync_daemon.settings import Settings
-from mtbsync_daemon.store import events, recordings
+from mtbsync_daemon.store import recordings
 from mtbsync_daemon.store.database import Store
-from mtbsync_daemon.store.ids import now
 from mtbsync_daemon.store.recordings import StoredFile
 from mtbsync_daemon.watch.folder import FolderState, Found, Watched
 from mtbsync_daemon.watch.settle import Stamp
@@ -35,10 +35,10 @@ from mtbsync_daemon.watch.watcher import Watcher
 from mtbsync_engine.errors import InputError, OutputError
 from mtbsync_engine.files import remove_all_unfinished
 
-# A folder may have been away for so long before a look found out.
-_NOTICED_LATE_S = 600.0
-_HOUSEKEEPING_S = 6 * 3600.0
+_SETTINGS_S = 1.0
+_HOUSEKEEPING_S = 3600.0
 _STOP_SIGNALS = ("SIGINT", "SIGTERM", "SIGBREAK")
+_log = logging.getLogger(__name__)
 
 
 class RunningError(InputError):
@@ -61,7 +61,8 @@ def serve(
     places = Places(data)
     settings = Settings(config_path)
     with _alone(places):
-        remove_all_unfinished(places.artifacts)
+        for folder in (places.artifacts, places.backups):
+            remove_all_unfinished(folder)
         store = Store(places.database, places.backups)
         try:
             asyncio.run(_serve(places, settings, store, port, on_ready))
@@ -83,6 +84,7 @@ async def _serve(
         store=store,
         library=library,
         queue=queue,
+        executor=executor,
         token=secrets.token_urlsafe(32),
         folders=watching.states,
         look_now=watching.watcher.look_now,
@@ -97,20 +99,29 @@ async def _serve(
         watching.watcher.start()
         with _told(places, site.url, services.token):
             on_ready(site.url)
-            await _until(stopped, queue.run(), settings.follow(), _keep_house(services))
+            await _until(
+                stopped,
+                queue.run(),
+                _every(_SETTINGS_S, settings.look),
+                _every(
+                    _HOUSEKEEPING_S,
+                    lambda: asyncio.to_thread(keep_house, places, store, settings.current.keep),
+                ),
+            )
     finally:
         await asyncio.to_thread(watching.watcher.stop)
         await site.close()
         await executor.close()
 
 
-async def _keep_house(services: Services) -> None:
-    """Now and then, throw away what is of no more use."""
+async def _every(wait_s: float, work: Callable[[], Awaitable[None]]) -> None:
+    """Do `work` now and then. Where it fails, the rest of the daemon goes on, and it is tried again."""
     while True:
-        await asyncio.sleep(_HOUSEKEEPING_S)
-        with suppress(OutputError):
-            await asyncio.to_thread(prune, services.places, services.store, services.settings.current.keep)
-            await asyncio.to_thread(services.store.write, events.prune)
+        try:
+            await work()
+        except Exception:
+            _log.exception("What is done every %g s failed", wait_s)
+        await asyncio.sleep(wait_s)
 
 
 async def _until(stopped: asyncio.Event, *work: Coroutine[None, None, None]) -> None:
@@ -141,7 +152,6 @@ class _Watching:
     def __init__(self, store: Store, library: Library, sweep_s: float) -> None:
         self._store, self._library = store, library
         self._states: dict[Path, str] = {}
-        self._away_since: dict[Path, float] = {}
         self.watcher = Watcher(self._handed_over, self._hand_over, self._report, sweep_s=sweep_s)
 
     def states(self) -> Mapping[Path, str]:
@@ -150,6 +160,7 @@ class _Watching:
 
     def follow(self, config: Config) -> None:
         """Watch what these settings say."""
+        self._store.write(self._library.follow_rules)
         folders = [Watched(f.path, f.settle_s, f.late_s, f.polling) for f in config.folder]
         self._states = {f.path: self._states.get(f.path, "") for f in folders}
         self.watcher.set_folders(folders)
@@ -171,11 +182,6 @@ class _Watching:
         if folder not in self._states:
             return
         self._states[folder] = " ".join((state.why, *state.skipped)).strip()
-        if state.is_away:
-            self._away_since.setdefault(folder, now() - _NOTICED_LATE_S)
-        elif folder in self._away_since:
-            with suppress(OutputError):
-                self._store.write(self._library.came_back, folder, self._away_since.pop(folder))
 
 
 def _soon(loop: asyncio.AbstractEventLoop, call: Callable[[], None]) -> None:

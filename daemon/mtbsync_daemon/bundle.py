@@ -37,8 +37,8 @@ _LARGEST_BYTES = 5 * 2**20
 _LOG_BYTES = 2**20
 _MOST_SYNCS = 20
 _RESULTS = (TIMEWARP, PAIRS, PERF, LIKENESS)
-# What tells where a trail goes.
-_GPS = ("cells",)
+# What tells where a trail goes, and what somebody wrote into markers.
+_PRIVATE = ("cells", "markers", "comment", "extra", "losses")
 _ABOUT = """\
 This is what mtbsync knows of one job, to find out why it did not do well.
 
@@ -144,7 +144,7 @@ class Redactor:
             for text, word in sorted(found.items(), key=lambda item: -len(item[0]))
         ]
         self._names = [
-            (re.compile(rf"(?<![^\W_]){re.escape(name)}(?![^\W_])", re.IGNORECASE), f"<{word}>")
+            (re.compile(rf"(?<![^\W_<]){re.escape(name)}(?![^\W_])", re.IGNORECASE), f"<{word}>")
             for name, word in sorted(names.items(), key=lambda item: -len(item[0]))
             if len(name) > 1
         ]
@@ -190,12 +190,12 @@ class Redactor:
         return text
 
     def values(self, value: Any) -> Any:
-        """Plain values without folders and names, and without what tells where a trail goes."""
+        """Plain values without folders and names, without where a trail goes, and without markers."""
         if isinstance(value, Mapping):
             return {
                 self._without_folders(str(key)): self.values(one)
                 for key, one in value.items()
-                if key not in _GPS
+                if key not in _PRIVATE
             }
         if isinstance(value, list | tuple):
             return [self.values(one) for one in value]

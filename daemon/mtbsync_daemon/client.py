@@ -64,7 +64,8 @@ class Client:
                 raise RefusedError(_sentence(error), error.code) from None
         except OSError as error:
             raise NotRunningError(
-                f"mtbsync does not answer at {self.url}; stop it, and start it again with `mtbsync serve`."
+                f"mtbsync does not answer at {self.url}; end it where it still runs, and start it again with "
+                "`mtbsync serve`."
             ) from error
         except ValueError as error:
             raise RefusedError(f"What answers at {self.url} is not this mtbsync; restart it.", 200) from error
@@ -81,8 +82,6 @@ def connect(data: Path) -> Client:
     Raises:
         NotRunningError: there is none.
     """
-    import psutil
-
     told = Places(data).info
     try:
         about = json.loads(told.read_text(encoding="utf-8"))
@@ -90,7 +89,7 @@ def connect(data: Path) -> Client:
         parts = urlsplit(url)
         if parts.scheme != "http" or parts.hostname not in _LOOPBACK or not isinstance(token, str):
             raise ValueError(url)
-        is_there = psutil.pid_exists(pid)
+        is_there = _is_there(pid)
     except FileNotFoundError:
         raise NotRunningError(
             f"mtbsync is not running with {data}; start it with `mtbsync serve`, or name another folder with "
@@ -105,6 +104,16 @@ def connect(data: Path) -> Client:
             "mtbsync was killed and does not run any more; start it with `mtbsync serve`, and it goes on."
         )
     return Client(url, token)
+
+
+def _is_there(pid: int) -> bool:
+    """Whether a process of this user has that id, and is not merely one that nobody has missed yet."""
+    import psutil
+
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.Error:
+        return False
 
 
 def quoted(name: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,6 +17,9 @@ FIND = "find"
 _DEFAULT_FORMATS = ("csv", "resolve-edl")
 _KEY = re.compile(r"""\s*(?:"([^"]*)"|'([^']*)'|([A-Za-z0-9_-]+))\s*=""")
 _TABLE = re.compile(r"\s*(\[\[?)\s*([A-Za-z0-9_.-]+)\s*\]")
+_BACKSLASH = (
+    " A backslash begins something else there: in paths write / instead, or put them into single quotes."
+)
 _HEADER = """\
 # mtbsync's settings. Changes count at once; `mtbsync doctor` says what is wrong with them.
 # Every setting, with an example: docs/daemon.md
@@ -32,7 +36,10 @@ class ConfigError(InputError):
 
 
 def _absolute(path: Path) -> Path:
-    wanted = path.expanduser()
+    try:
+        wanted = path.expanduser()
+    except RuntimeError:
+        raise ValueError(f"{path.parts[0]} is nobody's home here; your own is ~/ with a slash") from None
     if not wanted.is_absolute():
         raise ValueError("must be a whole path, from the drive or / or ~ on")
     return wanted
@@ -47,12 +54,19 @@ def _known_formats(names: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
+def _named(name: str) -> str:
+    if not name.strip():
+        raise ValueError(f'is empty; name a trail, or "{FIND}" to have it found')
+    return name
+
+
 WholePath = Annotated[Path, AfterValidator(_absolute)]
 Formats = Annotated[tuple[str, ...], AfterValidator(_known_formats)]
+TrailName = Annotated[str, AfterValidator(_named)]
 
 
 class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Folder(_Table):
@@ -62,7 +76,7 @@ class Folder(_Table):
     not come, as on network shares."""
 
     path: WholePath
-    trail: str = FIND
+    trail: TrailName = FIND
     formats: Formats = _DEFAULT_FORMATS
     output: WholePath | None = None
     beside_footage: bool = False
@@ -81,8 +95,8 @@ class Jobs(_Table):
 class Keep(_Table):
     """How much of what can be made again is kept, and for how long."""
 
-    artifacts_gb: float = Field(default=20.0, gt=0)
-    days: float = Field(default=90.0, gt=0)
+    artifacts_gb: float = Field(default=20.0, gt=0, le=1e6)
+    days: float = Field(default=90.0, gt=0, le=1e5)
 
 
 class ExecutorChoice(_Table):
@@ -117,7 +131,9 @@ class Config(_Table):
         for k, folder in enumerate(folders):
             for other in folders[:k]:
                 if folder.path.is_relative_to(other.path) or other.path.is_relative_to(folder.path):
-                    raise ValueError(f"watches {folder.path} twice; one folder must not lie in another")
+                    raise ValueError(
+                        f"{folder.path} and {other.path} lie one in the other; watch the outer one"
+                    )
         return folders
 
     @property
@@ -126,22 +142,49 @@ class Config(_Table):
         return (*(folder.path for folder in self.folder), *self.roots)
 
 
+_TABLES: dict[str, type[_Table]] = {
+    "folder": Folder,
+    "server": Server,
+    "jobs": Jobs,
+    "keep": Keep,
+    "executor": ExecutorChoice,
+}
+
+
 def load_config(path: Path) -> Config:
     """The settings at `path`; where there is no such file, those of a fresh installation.
 
     Raises:
         ConfigError: it cannot be read or understood; the sentence names the line.
     """
+    return understood(read_text(path), path)
+
+
+def read_text(path: Path) -> str:
+    """What the file at `path` says; nothing where there is none.
+
+    Raises:
+        ConfigError: it cannot be read.
+    """
     try:
-        text = path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        return Config()
+        return ""
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} cannot be read: {error}.") from error
+
+
+def understood(text: str, path: Path) -> Config:
+    """The settings that `text`, from the file at `path`, says.
+
+    Raises:
+        ConfigError: it cannot be understood; the sentence names the line.
+    """
     try:
         return Config.model_validate(tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path} is no TOML: {error}.") from error
+        hint = _BACKSLASH if "\\" in text else ""
+        raise ConfigError(f"{path} cannot be understood: {error}.{hint}") from error
     except ValidationError as error:
         first = error.errors()[0]
         line = _line_of(text, first["loc"])
@@ -159,7 +202,12 @@ def write_first_config(path: Path) -> None:
 def _sentence(loc: Sequence[int | str], error: Any) -> str:
     name = ".".join(str(part) for part in loc if not isinstance(part, int)) or "the file"
     if error["type"] == "extra_forbidden":
-        return f"there is no setting called {name}"
+        table = _TABLES.get(str(loc[0]), Config) if len(loc) > 1 else Config
+        near = get_close_matches(str(loc[-1]), table.model_fields, 1)
+        return f"there is no setting called {name}" + (f", but one called {near[0]}" if near else "")
+    if error["type"] == "tuple_type":
+        how = "[[folder]], with two brackets," if name == "folder" else f'{name} = ["…", "…"]'
+        return f"there may be several; write {how} for each" if name == "folder" else f"write {how}"
     if error["type"] == "missing":
         return f"{name} is missing"
     return f"{name}: {error['msg'].removeprefix('Value error, ')}"

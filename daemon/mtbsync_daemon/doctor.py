@@ -18,7 +18,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from mtbsync_daemon.config import Config, ConfigError, Folder, load_config
+from mtbsync_daemon.config import FIND, Config, ConfigError, Folder, load_config
 from mtbsync_daemon.places import Places
 from mtbsync_engine.errors import MtbsyncError, OutputError
 
@@ -27,7 +27,17 @@ _GB = 1e9
 _SCARCE_BYTES, _NONE_BYTES = 2 * _GB, 0.1 * _GB
 _CONNECT_S = 3.0
 _IMPORT_S = 120.0
-_LIBRARIES = ("numpy", "scipy", "cv2", "av", "onnxruntime", "opentimelineio", "lxml", "usearch")
+# onnxruntime is loaded by the one module that keeps it from telling its makers.
+_LIBRARIES = (
+    "numpy",
+    "scipy",
+    "cv2",
+    "av",
+    "mtbsync_engine.index.runtime",
+    "opentimelineio",
+    "lxml",
+    "usearch",
+)
 _NETWORK = (
     "nfs",
     "cifs",
@@ -86,6 +96,8 @@ def examine(config_path: Path, data: Path) -> Iterator[Finding]:
         yield look_at_port(config.server.port)
     for folder in config.folder:
         yield look_at_folder(folder, _mounts())
+        if folder.trail != FIND:
+            yield look_at_trail(folder, places)
     if sys.platform == "linux" and config.folder:
         yield look_at_watches(config.folder)
     for output in outputs_of(config, places):
@@ -143,13 +155,13 @@ def look_at_space(data: Path) -> Finding:
 
 def look_at_library(places: Places) -> Finding:
     """Whether the library is whole and of a version that can be used."""
-    from mtbsync_daemon.store.database import LibraryError, check_integrity
+    from mtbsync_daemon.store.database import LibraryError, check_integrity, how_to_restore
     from mtbsync_daemon.store.reader import reading
 
     path = places.database
     if not path.exists():
         return Finding("library", Level.OK, "There is no library yet; the daemon makes one.")
-    restore = f"Move it away, and put the newest copy from {places.backups} there."
+    restore = how_to_restore(path, places.backups)
     try:
         found = check_integrity(path)
         if found != "ok":
@@ -241,6 +253,27 @@ def look_at_folder(folder: Folder, mounts: Sequence[tuple[str, str]]) -> Finding
         sentence = f"It lies on a network share ({kind}), which may not tell of new files."
         return Finding(subject, Level.WARN, sentence, "Set `polling = true` for it.")
     return Finding(subject, Level.OK, "It can be watched.")
+
+
+def look_at_trail(folder: Folder, places: Places) -> Finding:
+    """Whether there is the trail that a folder's runs are said to show."""
+    from mtbsync_daemon.store import trails
+    from mtbsync_daemon.store.database import LibraryError
+    from mtbsync_daemon.store.reader import reading
+
+    subject = f"trail of {folder.path}"
+    try:
+        with reading(places.database) as library:
+            wanted, known = library.read(trails.named, folder.trail), library.read(trails.all_of)
+    except LibraryError:
+        # Another question is what is wrong with it.
+        wanted, known = None, []
+    if wanted is not None:
+        return Finding(subject, Level.OK, f"Its runs are compared with {wanted.name}.")
+    names = ", ".join(trail.name for trail in known) or "none yet"
+    sentence = f"Its runs wait for a trail called {folder.trail}, which is not known; there is {names}."
+    remedy = "Make that trail with `mtbsync trail add`, or correct `trail` in the settings."
+    return Finding(subject, Level.WARN, sentence, remedy)
 
 
 def kind_of_disk(path: Path, mounts: Iterable[tuple[str, str]]) -> str:
@@ -383,7 +416,7 @@ def look_at_telemetry() -> Finding:
 
 def look_at_libraries(names: Sequence[str]) -> Finding:
     """Whether the heavy libraries load, in a process of their own, as they do for jobs."""
-    code = "import sys\nfor name in sys.argv[1:]:\n    __import__(name)\n"
+    code = "import importlib, sys\nfor name in sys.argv[1:]:\n    importlib.import_module(name)\n"
     try:
         done = subprocess.run(
             [sys.executable, "-P", "-c", code, *names],

@@ -25,9 +25,10 @@ from mtbsync_engine.errors import InputError
 
 # A person who puts markers right does so one after the other; files are written once they pause.
 _EDITS_PAUSE_S = 2.0
-_TRACK_SUFFIXES = (".gpx", ".fit")
 T = TypeVar("T")
 
+_WAITING = (State.QUEUED, State.NEEDS_REVIEW, State.FAILED)
+_REMOVED = "The trail that it fits was removed meanwhile."
 _NO_TRAIL = "No trail of the library fits this run."
 
 
@@ -48,13 +49,15 @@ class Library:
     def take(self, db: sqlite3.Connection, folder: Path | None, files: Sequence[StoredFile]) -> str:
         """Note a group of files, the first of which begins it, and have it probed; gives the job's id.
         `folder` is the watched folder it lies in, None where a person named the files."""
+        is_known = recordings.is_taken(db, files)
         inside = (rule.path for rule in self.config().folder if files[0].path.is_relative_to(rule.path))
         recordings.take(db, folder or next(inside, None), files)
         stamps = [(str(f.path), f.n_bytes, f.mtime_ns) for f in files]
         params = {"first": str(files[0].path)}
         job_id, is_new = jobs.enqueue(db, Kind.PROBE, params, stamps, is_asked_for=folder is None)
-        if not is_new:
-            jobs.start_over_unless_well(db, job_id)
+        if not (is_new or is_known):
+            # They were something else meanwhile, or could not be read.
+            jobs.start_over(db, job_id)
         return job_id
 
     def _probed(self, db: sqlite3.Connection, job: JobRow, found: Mapping[str, Any]) -> None:
@@ -64,12 +67,24 @@ class Library:
         self._split_off(db, first, {Path(path).name for path in about["files"]})
         recording = recordings.row_of(fingerprint, first.name, duration_s, about)
         before = {f.recording_id for f in recordings.group(db, first) if f.recording_id}
+        tracks_before = recordings.track_sizes(db, fingerprint)
         is_new = recordings.add(db, recording, first)
         for recording_id in before - {fingerprint}:
             # A chapter came late, or the file was replaced.
-            recordings.forget_if_unused(db, recording_id)
-        if is_new:
-            self._follow_rule(db, recording)
+            recordings.replace_if_unused(db, recording_id, fingerprint)
+        if not is_new and recordings.track_sizes(db, fingerprint) != tracks_before:
+            self._track_came_late(db, recording)
+        self._follow_rule(db, recording)
+
+    def _track_came_late(self, db: sqlite3.Connection, recording: RecordingRow) -> None:
+        """Look again at what may come out otherwise with a track, where no person has decided yet."""
+        trail = trails.of_recording(db, recording.recording_id)
+        sync = syncs.current(db, recording.recording_id)
+        if trail is not None:
+            self._learn(db, trail)
+        elif sync is not None and not markers.is_decided(db, recording.recording_id):
+            wanted = None if sync.wanted_trail_id is None else trails.get(db, sync.wanted_trail_id)
+            self.want_sync(db, recording, wanted)
 
     def _split_off(self, db: sqlite3.Connection, first: Path, joined: set[str]) -> None:
         """Chapters by name that turned out to belong to another recording make a group of their own."""
@@ -78,10 +93,16 @@ class Library:
             folder = recordings.folder_of_file(db, first)
             self.take(db, folder, [replace(f, first=others[0].path) for f in others])
 
+    def follow_rules(self, db: sqlite3.Connection) -> None:
+        """Do what folders' settings say with recordings that nothing was done with yet."""
+        for recording in recordings.never_synced(db):
+            self._follow_rule(db, recording)
+
     def _follow_rule(self, db: sqlite3.Connection, recording: RecordingRow) -> None:
-        """Sync a recording that nothing was done with yet with what its folder says, if that is there."""
         rule = self._rule(db, recording.recording_id)
-        if rule is None or trails.of_recording(db, recording.recording_id) is not None:
+        if rule is None or syncs.current(db, recording.recording_id) is not None:
+            return
+        if trails.of_recording(db, recording.recording_id) is not None:
             return
         wanted = None if rule.trail == FIND else trails.named(db, rule.trail)
         if wanted is not None or (rule.trail == FIND and trails.all_of(db)):
@@ -98,14 +119,12 @@ class Library:
             TakenError: a trail has that name, or that reference.
         """
         trail = trails.add(db, name, recording.recording_id, marked)
-        for job in jobs.active_of(db, recording.recording_id, Kind.SYNC):
-            if job.state is State.QUEUED:
-                jobs.end(db, job.job_id, State.CANCELLED, error="It is the reference of a trail now.")
+        self._close_syncs(db, recording.recording_id, "It is the reference of a trail now.")
         self._learn(db, trail)
         return trail
 
     def _learn(self, db: sqlite3.Connection, trail: TrailRow) -> None:
-        jobs.enqueue(
+        job_id, is_new = jobs.enqueue(
             db,
             Kind.INDEX,
             {"trail": trail.trail_id},
@@ -113,6 +132,8 @@ class Library:
             recording_id=trail.recording_id,
             is_asked_for=True,
         )
+        if not is_new:
+            jobs.start_over(db, job_id)
 
     def _learned(self, db: sqlite3.Connection, job: JobRow, found: Mapping[str, Any]) -> None:
         trail = trails.get(db, job.params["trail"])
@@ -122,10 +143,12 @@ class Library:
         # Runs that fitted no trail may fit this one, and others have waited for it.
         for sync in syncs.without_a_trail(db):
             recording = recordings.get(db, sync.recording_id)
-            if recording is not None and trails.of_recording(db, sync.recording_id) is None:
-                self.want_sync(db, recording, None)
-        for recording in recordings.never_synced(db):
-            self._follow_rule(db, recording)
+            if recording is None or trails.of_recording(db, sync.recording_id) is not None:
+                continue
+            if self.want_sync(db, recording, None).sync_id == sync.sync_id:
+                # This trail was among those that it was to be compared with, and not ready then.
+                self.sync_again(db, sync)
+        self.follow_rules(db)
 
     def mark_trail(
         self,
@@ -144,6 +167,8 @@ class Library:
         if changed.markers != trail.markers:
             for sync in syncs.of_trail(db, trail.trail_id):
                 self._want_markers(db, sync)
+        if changed.name != trail.name:
+            self.follow_rules(db)
         return changed
 
     def remove_trail(self, db: sqlite3.Connection, trail: TrailRow) -> None:
@@ -163,8 +188,8 @@ class Library:
         *,
         is_asked_for: bool = False,
     ) -> SyncRow:
-        """The sync of a recording with `trail`, or with whichever fits; one that was done with the same
-        trails before is given as it is.
+        """The sync of a recording with `trail`, or with whichever fits. One that was done with the same
+        trails before is given as it is; where a person asks for it, it is what counts from now on.
 
         Raises:
             StateError: the recording is a reference itself, or there is no trail yet.
@@ -174,8 +199,9 @@ class Library:
         against = [trail] if trail is not None else trails.all_of(db)
         if is_asked_for and not against:
             raise StateError("There is no trail yet: make a recording the reference of one first.")
-        inputs = [recording.recording_id, sorted(t.trail_id for t in against), trail is None]
-        job_id, is_new = jobs.enqueue(
+        tracks = recordings.track_sizes(db, recording.recording_id)
+        inputs = [recording.recording_id, sorted(t.trail_id for t in against), trail is None, tracks]
+        job_id, _ = jobs.enqueue(
             db,
             Kind.SYNC,
             {"recording": recording.recording_id, "trail": None if trail is None else trail.trail_id},
@@ -183,13 +209,25 @@ class Library:
             recording_id=recording.recording_id,
             is_asked_for=is_asked_for,
         )
-        if is_new:
+        known = syncs.of_job(db, job_id)
+        if known is None:
+            # Where the job is not new, its recording was another's for a while.
+            self._close_syncs(db, recording.recording_id, "A later sync counts instead.", but=job_id)
+            jobs.start_over(db, job_id)
             return syncs.add(db, job_id, recording.recording_id, None if trail is None else trail.trail_id)
         if is_asked_for:
+            self._close_syncs(db, recording.recording_id, "A later sync counts instead.", but=job_id)
             jobs.start_over_unless_well(db, job_id)
-        known = syncs.of_job(db, job_id)
-        assert known is not None
+            known = syncs.make_current(db, known)
+            self._want_markers(db, known)
         return known
+
+    def _close_syncs(self, db: sqlite3.Connection, recording_id: str, why: str, but: str = "") -> None:
+        """Have no sync of a recording wait any more, for its turn or for a person, but for one job's."""
+        for sync in syncs.of_recording(db, recording_id):
+            job = jobs.get(db, sync.job_id)
+            if job is not None and job.job_id != but and job.state in _WAITING:
+                jobs.end(db, job.job_id, State.CANCELLED, error=why, stages_s=job.stages_s)
 
     def sync_again(self, db: sqlite3.Connection, sync: SyncRow) -> SyncRow:
         """Do a sync's work once more, as after an update of mtbsync.
@@ -214,34 +252,50 @@ class Library:
             raise StateError("That sync has placed nothing that could be accepted; name its trail instead.")
         job = jobs.get(db, sync.job_id)
         if job is not None and job.state is State.NEEDS_REVIEW:
-            jobs.end(db, job.job_id, State.DONE, result=job.result, stages_s=job.stages_s)
-        accepted = syncs.accept(db, sync)
+            jobs.end(db, job.job_id, State.DONE, stages_s=job.stages_s)
+        accepted = syncs.make_current(db, syncs.accept(db, sync))
         self._want_markers(db, accepted)
         return accepted
+
+    def dismiss(self, db: sqlite3.Connection, sync: SyncRow) -> SyncRow:
+        """Note that a person wants no more of a run that waits for one: it is no ride of a trail.
+
+        Raises:
+            StateError: it does not wait.
+        """
+        job = jobs.get(db, sync.job_id)
+        if job is None or job.state not in _WAITING:
+            raise StateError("Only a run that waits for you can be dismissed.")
+        jobs.end(db, job.job_id, State.CANCELLED, error="Dismissed.", stages_s=job.stages_s)
+        return syncs.dismissed(db, sync)
 
     def _synced(self, db: sqlite3.Connection, job: JobRow, found: Mapping[str, Any]) -> State:
         sync = syncs.of_job(db, job.job_id)
         if sync is None:
             return State.DONE
+        trail = None if found["trail"] is None else trails.get(db, found["trail"])
+        if trail is None:
+            why = [_REMOVED] if found["trail"] else found["reasons"] or [_NO_TRAIL]
+            found = {**found, "verdict": "reject", "reasons": why}
         sync = syncs.found(
             db,
             sync,
-            trail_id=found["trail"] if found["trail"] and trails.get(db, found["trail"]) else None,
+            trail_id=None if trail is None else trail.trail_id,
             verdict=found["verdict"],
-            reasons=found["reasons"] or [_NO_TRAIL],
+            reasons=found["reasons"],
             candidates=found["candidates"],
             artifact=found["artifact"],
         )
-        if sync.trail_id is not None and sync.verdict != "reject":
-            self._want_markers(db, sync)
+        self._want_markers(db, sync)
         return State.DONE if sync.is_accepted else State.NEEDS_REVIEW
 
     # --- markers ----------------------------------------------------------------------------------
 
     def _want_markers(self, db: sqlite3.Connection, sync: SyncRow) -> None:
+        """Have a sync's markers carried over, if it is the one that counts and has found its trail."""
         trail = None if sync.trail_id is None else trails.get(db, sync.trail_id)
-        latest = syncs.latest(db, sync.recording_id)
-        if trail is None or sync.artifact is None or latest is None or latest.sync_id != sync.sync_id:
+        current = syncs.current(db, sync.recording_id)
+        if trail is None or sync.artifact is None or current is None or current.sync_id != sync.sync_id:
             return
         job_id, is_new = jobs.enqueue(
             db,
@@ -255,8 +309,15 @@ class Library:
 
     def _transferred(self, db: sqlite3.Connection, job: JobRow, found: Mapping[str, Any]) -> None:
         sync = syncs.get(db, job.params["sync"])
-        if sync is None:
+        trail = None if sync is None or sync.trail_id is None else trails.get(db, sync.trail_id)
+        current = None if sync is None else syncs.current(db, sync.recording_id)
+        if sync is None or trail is None or current is None or current.sync_id != sync.sync_id:
             return
+        if found["of"] != _transfer_of(sync, trail):
+            # They were changed while the old ones were carried over.
+            self._want_markers(db, sync)
+            return
+        markers.forget_of_other_trails(db, sync.recording_id, trail.trail_id)
         placed = [
             MarkerRow(
                 recording_id=sync.recording_id,
@@ -287,7 +348,10 @@ class Library:
         """Have a run's markers written in these formats (None: as its folder says); gives the job's id."""
         rule = self._rule(db, recording_id)
         wanted = formats or (self.config().formats if rule is None else rule.formats)
-        params = {"formats": list(wanted), "folder": str(self._output(db, recording_id, rule))}
+        folder = self._output(db, recording_id, rule)
+        recording = _still_there(recordings.get(db, recording_id))
+        stem = exports.stem_for(db, folder, recording_id, Path(recording.name).stem)
+        params = {"formats": list(wanted), "folder": str(folder), "stem": stem}
         for waiting in jobs.active_of(db, recording_id, Kind.DELIVER):
             if waiting.state is State.QUEUED and waiting.params == params:
                 jobs.end(db, waiting.job_id, State.CANCELLED, error="A later change is written instead.")
@@ -300,7 +364,9 @@ class Library:
         return job_id
 
     def _delivered(self, db: sqlite3.Connection, job: JobRow, found: Mapping[str, Any]) -> None:
-        assert job.recording_id is not None
+        if job.recording_id is None or recordings.get(db, job.recording_id) is None:
+            # Its files became another recording's meanwhile, which writes its own.
+            return
         for made in found["exports"]:
             exports.note(
                 db, job.recording_id, made["format"], Path(made["path"]), made["digest"], made["losses"]
@@ -308,7 +374,8 @@ class Library:
 
     def _output(self, db: sqlite3.Connection, recording_id: str, rule: Folder | None) -> Path:
         if rule is not None and rule.beside_footage:
-            return whole_copy(recordings.files_of(db, recording_id))[0].parent
+            copies = recordings.folders_of(db, recording_id)
+            return next(first.parent for folder, first in copies if folder == rule.path)
         return (rule and rule.output) or self.config().output or self.places.output
 
     # --- what a task is given ---------------------------------------------------------------------
@@ -351,20 +418,17 @@ class Library:
                 "results": str(self.places.artifacts / (sync.artifact or "")),
                 "markers": [asdict(m) for m in trail.markers],
                 "is_accepted": sync.is_accepted,
+                "of": _transfer_of(sync, trail),
             }
         return self._delivery(db, job)
 
     def _delivery(self, db: sqlite3.Connection, job: JobRow) -> dict[str, Any]:
         assert job.recording_id is not None
         recording = _still_there(recordings.get(db, job.recording_id))
-        written = exports.of_recording(db, recording.recording_id)
-        chapters = whole_copy(recordings.files_of(db, recording.recording_id))
+        copies = copies_of(recordings.files_of(db, recording.recording_id))
         return {
-            "run": {
-                **recording.about,
-                "duration_s": recording.duration_s,
-                "files": [str(path) for path in chapters] or recording.about["files"],
-            },
+            "run": {**recording.about, "duration_s": recording.duration_s},
+            "copies": [[str(path) for path in copy] for copy in copies],
             "markers": [
                 {
                     key: value
@@ -376,16 +440,9 @@ class Library:
             ],
             "formats": job.params["formats"],
             "folder": job.params["folder"],
-            "stem": self._stem(db, recording, Path(job.params["folder"])),
-            "written": {str(e.path): e.digest for e in written},
+            "stem": job.params["stem"],
+            "written": {str(e.path): e.digest for e in exports.of_recording(db, recording.recording_id)},
         }
-
-    def _stem(self, db: sqlite3.Connection, recording: RecordingRow, folder: Path) -> str:
-        """What its exports are called in `folder`: as the recording is, and where cameras count from 1 again
-        and another recording has that name, with the beginning of its id."""
-        stem = Path(recording.name).stem
-        others = exports.owners_of_stem(db, folder, f"{stem}_")
-        return stem if others <= {recording.recording_id} else f"{stem}-{recording.recording_id[:6]}"
 
     # --- how a job ends ---------------------------------------------------------------------------
 
@@ -394,12 +451,15 @@ class Library:
         current = jobs.get(db, job.job_id)
         if current is None or current.state is not State.RUNNING:
             return
-        if not outcome.counts:
+        if not outcome.counts or (outcome.error_kind == "AwayError" and job.kind is not Kind.PROBE):
             jobs.postpone(db, job, outcome.error)
             return
         if outcome.result is None:
             if not (outcome.may_pass and jobs.try_again_later(db, job, outcome.error)):
                 self.failed(db, job, outcome.error, stage)
+                if job.kind is Kind.PROBE and outcome.error_kind == "AwayError":
+                    # When it is there again, it is found anew.
+                    recordings.drop(db, Path(job.params["first"]))
             return
         state = State.DONE
         if job.kind is Kind.PROBE:
@@ -412,7 +472,7 @@ class Library:
             self._transferred(db, job, outcome.result)
         else:
             self._delivered(db, job, outcome.result)
-        jobs.end(db, job.job_id, state, result=outcome.result, stages_s=outcome.stages_s, stage=stage)
+        jobs.end(db, job.job_id, state, stages_s=outcome.stages_s, stage=stage)
 
     def retry(self, db: sqlite3.Connection, job: JobRow) -> None:
         """Do a job once more that failed or was cancelled.
@@ -428,23 +488,28 @@ class Library:
         """Note that a job has failed for good."""
         jobs.end(db, job.job_id, State.FAILED, error=error, stage=stage)
         if job.kind is Kind.PROBE:
-            first = Path(job.params["first"])
-            if first.exists():
-                recordings.refuse(db, first, error)
-            else:
-                # When it is there again, it is found anew.
-                recordings.drop(db, first)
+            recordings.refuse(db, Path(job.params["first"]), error)
         elif job.recording_id is not None:
             events.add(db, "recording", job.recording_id)
 
-    def came_back(self, db: sqlite3.Connection, folder: Path, away_since: float) -> None:
-        """Do again what failed for lack of a folder that was away, as when its drive was unplugged."""
-        for job in jobs.failed_since(db, folder, away_since):
-            jobs.start_over(db, job.job_id)
-
     def _rule(self, db: sqlite3.Connection, recording_id: str) -> Folder | None:
-        folder = recordings.folder_of(db, recording_id)
-        return next((rule for rule in self.config().folder if rule.path == folder), None)
+        """The settings of the first folder with any that a copy of the recording lies in."""
+        folders = [folder for folder, _ in recordings.folders_of(db, recording_id)]
+        return next((rule for rule in self.config().folder if rule.path in folders), None)
+
+
+def copies_of(files: Sequence[StoredFile]) -> list[list[Path]]:
+    """The chapters of each copy of a recording, in order."""
+    copies: dict[Path, list[Path]] = {}
+    for file in files:
+        if file.is_chapter:
+            copies.setdefault(file.first, []).append(file.path)
+    return list(copies.values())
+
+
+def _transfer_of(sync: SyncRow, trail: TrailRow) -> list[Any]:
+    """Tells one transfer from the next: which sync, as it is, and which markers."""
+    return [sync.sync_id, sync.version, trail.markers_key]
 
 
 def _recording(db: sqlite3.Connection, recording_id: str) -> dict[str, Any]:
@@ -452,7 +517,7 @@ def _recording(db: sqlite3.Connection, recording_id: str) -> dict[str, Any]:
     return {
         "fingerprint": recording_id,
         "copies": [str(f.path) for f in files if f.path == f.first],
-        "tracks": [str(f.path) for f in files if f.path.suffix.lower() in _TRACK_SUFFIXES],
+        "tracks": [str(f.path) for f in files if f.path.suffix.lower() in recordings.TRACK_SUFFIXES],
     }
 
 

@@ -47,6 +47,11 @@ class Places:
         return self.data / "daemon.json"
 
     @property
+    def housekeeping(self) -> Path:
+        """As old as the last housekeeping."""
+        return self.data / "housekeeping"
+
+    @property
     def artifacts(self) -> Path:
         """What stages made of videos: all of it can be made again."""
         return self.data / "artifacts"

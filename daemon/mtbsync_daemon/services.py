@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from mtbsync_daemon.jobs.executor import Executor
 from mtbsync_daemon.jobs.queue import Queue
 from mtbsync_daemon.library import Library
 from mtbsync_daemon.places import Places
@@ -24,6 +25,7 @@ class Services:
     store: Store
     library: Library
     queue: Queue
+    executor: Executor
     token: str
     folders: Callable[[], Mapping[Path, str]]
     look_now: Callable[[], None]

@@ -6,15 +6,14 @@ import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
-from mtbsync_daemon.config import Config, ConfigError, load_config
+from mtbsync_daemon.config import Config, ConfigError, load_config, read_text, understood
 
-_LOOK_S = 1.0
 _FROM_START = ("sweep_s", "server", "jobs", "executor")
 
 
 class Settings:
     """`current` are the settings that count. Where the file has become wrong, that is `problem`, and those
-    from before go on to count."""
+    from before go on to count; so they do where it is gone or empty, as while an editor writes it anew."""
 
     def __init__(self, path: Path) -> None:
         """Read the settings at `path`.
@@ -39,19 +38,23 @@ class Settings:
         """Have `listener` called with the new settings whenever they change, in another thread."""
         self._listeners.append(listener)
 
-    async def follow(self) -> None:
-        """Look for changes until cancelled."""
-        while True:
-            await asyncio.sleep(_LOOK_S)
-            stamp = self._look()
-            if stamp != self._stamp:
-                self._stamp = stamp
-                # Whoever listens may have to wait for a share that does not answer.
-                await asyncio.to_thread(self._read_again)
+    async def look(self) -> None:
+        """Read the file again where it has changed."""
+        stamp = self._look()
+        if stamp != self._stamp:
+            self._stamp = stamp
+            # Whoever listens may have to wait for a share that does not answer.
+            await asyncio.to_thread(self._read_again)
 
     def _read_again(self) -> None:
         try:
-            wanted = load_config(self.path)
+            text = read_text(self.path)
+            wanted = understood(text, self.path)
+            if not text.strip() and self.current != wanted:
+                raise ConfigError(
+                    f"{self.path} is missing or empty, so the settings from before go on to count; write it "
+                    "again, or start mtbsync anew to go on without it."
+                )
         except ConfigError as error:
             self.problem = str(error)
             return

@@ -44,7 +44,7 @@ def sync_clips(host: Host, client: Client, show: Screen) -> None:
         show.progress(f"{recording.name}: waiting")
         for state in client.sync(recording, _PAUSE_S):
             show.progress("{}: {:.0f} %".format(recording.name, 100 * state["progress"]))
-        if state["state"] == "failed":
+        if state["state"] in ("failed", "cancelled"):
             show.say("{}: {}".format(recording.name, state["error"]))
         else:
             reasons = " ".join(state["reasons"])

@@ -17,8 +17,9 @@ from scripts.bench.results import Result
 from scripts.bench.tables import Finding, table
 
 from mtbsync_daemon.places import Places
-from mtbsync_daemon.store import recordings, trails
+from mtbsync_daemon.store import jobs, recordings, syncs, trails
 from mtbsync_daemon.store.database import Store
+from mtbsync_daemon.store.jobs import Kind, State
 from mtbsync_daemon.store.recordings import RecordingRow, StoredFile
 from support.daemons import Daemon
 from support.videos import write_video
@@ -162,6 +163,19 @@ def _fill(places: Places, rides: Path) -> None:
             if k < _N_TRAILS:
                 trail = trails.add(db, f"Trail {k}", f"{k:032x}", ())
                 trails.learned(db, trail.trail_id, [f"{k}/{c}" for c in range(100)])
+            else:
+                job_id, _ = jobs.enqueue(db, Kind.SYNC, {}, [k], recording_id=f"{k:032x}")
+                jobs.end(db, job_id, State.DONE)
+                sync = syncs.add(db, job_id, f"{k:032x}", None)
+                syncs.found(
+                    db,
+                    sync,
+                    trail_id=trail.trail_id,
+                    verdict="accept",
+                    reasons=(),
+                    candidates=(),
+                    artifact=None,
+                )
 
     store.write(fill)
     store.close()

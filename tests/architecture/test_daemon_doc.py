@@ -45,7 +45,7 @@ SETTINGS = _settings(Config)
 
 def test_every_setting_is_in_the_table_and_none_that_does_not_exist() -> None:
     assert set(ROWS) >= set(SETTINGS)
-    files = {"library.sqlite", "daemon.json", "daemon.lock"}
+    files = {"library.sqlite", "daemon.json", "daemon.lock", "housekeeping"}
     assert set(ROWS) - set(SETTINGS) - files == set()
 
 
@@ -89,7 +89,7 @@ def test_every_state_and_kind_of_a_job_is_explained() -> None:
 def test_everything_in_the_data_folder_is_named(tmp_path: Path) -> None:
     places = Places(tmp_path)
     folders = [places.backups, places.artifacts, places.logs, places.output]
-    files = [places.database, places.info, places.lock]
+    files = [places.database, places.info, places.lock, places.housekeeping]
     for name in (*(f"`{folder.name}/`" for folder in folders), *(f"`{file.name}`" for file in files)):
         assert name in TEXT
     assert f"the newest {('none', 'one', 'two', 'three')[KEPT_BACKUPS]}" in TEXT

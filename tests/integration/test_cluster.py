@@ -15,11 +15,12 @@ from typing import Any
 import psutil
 import pytest
 
+from mtbsync_daemon import app
+from mtbsync_daemon.config import Config, ExecutorChoice
 from mtbsync_daemon.jobs import cluster as cluster_module
 from mtbsync_daemon.jobs.children import ChildProcesses
 from mtbsync_daemon.jobs.cluster import DaskCluster
 from mtbsync_daemon.jobs.executor import Executor, Outcome, Progress, Task
-from mtbsync_engine.errors import MtbsyncError
 from support.dask_cluster import ending, free_address, start_scheduler, start_worker, wait_for_workers
 
 pytest.importorskip("distributed", reason="a cluster needs mtbsync[dask]")
@@ -210,7 +211,7 @@ def test_a_cluster_that_goes_away_and_comes_back(tmp_path: Path, monkeypatch: py
             worker.kill()
             away.append(await _run(cluster, _task(tmp_path, "echo")))
             away.append(await _run(cluster, _task(tmp_path, "echo")))
-            assert cluster.n_slots == 1
+            assert (cluster.n_slots, address in cluster.problem) == (1, True)
             with ending(start_scheduler(address, tmp_path), start_worker(address, tmp_path)):
                 while True:
                     back = await _run(cluster, _task(tmp_path, "echo", well=True))
@@ -227,17 +228,78 @@ def test_a_cluster_that_goes_away_and_comes_back(tmp_path: Path, monkeypatch: py
     assert back.result == {"well": True}
 
 
-def test_where_no_scheduler_answers_a_sentence_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_no_scheduler_answers_a_sentence_says_so_and_tasks_wait(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(cluster_module, "_CONNECT_WITHIN_S", 0.2)
     for address in (free_address(), "nowhere", "mail://there:1"):
-        with pytest.raises(MtbsyncError, match=f"No Dask scheduler answers at {address}"):
-            asyncio.run(DaskCluster.connect(address))
+        problem, outcome = asyncio.run(_refused(address, tmp_path))
+        assert problem.startswith(f"No Dask scheduler answers at {address};")
+        assert outcome == Outcome(None, problem, may_pass=True, counts=False)
 
 
-def test_without_dask_a_sentence_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+async def _refused(address: str, folder: Path) -> tuple[str, Outcome]:
+    """What keeps a cluster that is not there from working, and what becomes of a task."""
+    async with _connected(address) as cluster:
+        assert cluster.n_slots == 1
+        return cluster.problem, await _run(cluster, _task(folder, "echo"))
+
+
+def test_p3_a_scheduler_that_comes_later_does_what_has_waited(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster_module, "_CONNECT_WITHIN_S", 1)
+    address = free_address()
+
+    async def run() -> Outcome:
+        async with _connected(address) as cluster:
+            assert cluster.problem
+            with ending(start_scheduler(address, tmp_path), start_worker(address, tmp_path)):
+                while True:
+                    outcome = await _run(cluster, _task(tmp_path, "echo", well=True))
+                    if outcome.result is not None:
+                        assert cluster.problem == ""
+                        return outcome
+
+    assert asyncio.run(asyncio.wait_for(run(), 60)).result == {"well": True}
+
+
+def test_p3_a_task_that_finds_no_worker_waits_for_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster_module, "_CONNECT_WITHIN_S", 60)
+    address = free_address()
+
+    async def run() -> Outcome:
+        async with _connected(address) as cluster:
+            assert (cluster.n_slots, cluster.problem) == (1, "")
+            running = asyncio.ensure_future(_run(cluster, _task(tmp_path, "echo", well=True)))
+            with ending(start_worker(address, tmp_path)):
+                return await running
+
+    with ending(start_scheduler(address, tmp_path)):
+        assert asyncio.run(run()).result == {"well": True}
+
+
+def test_p3_a_daemon_starts_while_its_cluster_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster_module, "_CONNECT_WITHIN_S", 0.2)
+    config = Config(executor=ExecutorChoice(dask=free_address()))
+
+    async def problem() -> str:
+        executor = await app._executor(config)
+        await executor.close()
+        return executor.problem
+
+    assert "No Dask scheduler answers" in asyncio.run(problem())
+
+
+def test_without_dask_a_sentence_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(sys.modules, "distributed", None)
-    with pytest.raises(MtbsyncError, match=r"install mtbsync\[dask\]"):
-        asyncio.run(DaskCluster.connect("tcp://127.0.0.1:8786"))
+    problem, outcome = asyncio.run(_refused("tcp://127.0.0.1:8786", tmp_path))
+    assert "install mtbsync[dask]" in problem
+    assert (outcome.error, outcome.counts) == (problem, False)
 
 
 def test_dask_loads_only_when_a_cluster_is_used() -> None:

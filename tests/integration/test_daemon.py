@@ -155,8 +155,7 @@ def test_a_corrected_marker_is_written_again(home: Daemon, rides: Rides, tmp_pat
 
 
 def test_only_one_daemon_uses_a_folder(daemon: Daemon, tmp_path: Path) -> None:
-    second = Daemon(tmp_path)
-    second.config = daemon.config
+    second = Daemon(tmp_path, daemon.config.read_text(encoding="utf-8"))
     with pytest.raises(AssertionError, match="running already"):
         second.start()
     assert daemon.ask("GET", "/health")["status"] == "ok"

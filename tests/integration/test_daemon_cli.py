@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -20,9 +22,13 @@ from http.cookiejar import CookieJar
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
+from mtbsync_daemon.cli import trail as trail_commands
+from mtbsync_daemon.cli.hints import hint
 from mtbsync_daemon.client import connect
+from mtbsync_daemon.places import default_data
 from support.daemons import PATIENCE_S, Daemon
 from support.program import PROGRAM, Outcome, mtbsync, state
 from support.rides import Rides
@@ -124,6 +130,81 @@ def test_settings_that_are_there_are_left_and_what_is_watched_is_named(
     assert daemon.interrupt() == 0
 
 
+def test_serve_says_what_happens_from_a_folder_to_its_markers(
+    tmp_path: Path, rides: Rides, serving: list[Serving]
+) -> None:
+    folder, out = tmp_path / "rides", tmp_path / "markers"
+    folder.mkdir()
+    config = tmp_path / "mtbsync.toml"
+    settings = f"output = {json.dumps(str(out))}\nroots = [{json.dumps(str(rides.folder))}]\nsweep_s = 1\n"
+    config.write_text(settings, encoding="utf-8")
+    daemon, kept = Serving(tmp_path), tmp_path / "data"
+    serving.append(daemon)
+    daemon.until("There is no trail yet")
+    watched = f"[[folder]]\npath = {json.dumps(str(folder))}\nsettle_s = 0.1\n"
+    config.write_text(settings + watched, encoding="utf-8")
+    assert daemon.until("Watched: ") == f"Watched: {folder}\n"
+    config.write_text(settings + watched + "surprise = 1\n", encoding="utf-8")
+    assert "line 7" in daemon.until("there is no setting called folder.surprise")
+    config.write_text(settings + watched, encoding="utf-8")
+    daemon.until("All is well again.")
+    (folder / "broken.mp4").write_bytes(b"no film")
+    daemon.until("Failed: probe of broken.mp4")
+    mtbsync("trail", "add", rides.ref, "--name", "Home", "--markers", rides.markers, "--data", kept)
+    shutil.copy(rides.new, folder)
+    told = daemon.until(f"written to {out}")
+    (run,) = mtbsync("status", "--data", kept, "--json").document["delivered"]
+    assert (run["name"], run["trail"], run["n_markers"], run["folder"]) == ("new.mp4", "Home", 5, str(out))
+    assert 0 < run["n_placed"] <= len((out / "new_csv.csv").read_text(encoding="utf-8").splitlines()) - 1
+    sentence = f"new.mp4: {run['n_placed']} of 5 markers on Home, written to {out}\n"
+    assert told == sentence
+    assert sentence in mtbsync("status", "--data", kept).out
+    assert daemon.interrupt() == 0
+    assert "Traceback" not in daemon.said
+
+
+def test_serve_says_what_waits_for_a_person(tmp_path: Path, rides: Rides, serving: list[Serving]) -> None:
+    settings = f"roots = [{json.dumps(str(rides.folder))}]\n"
+    (tmp_path / "mtbsync.toml").write_text(settings, encoding="utf-8")
+    daemon, kept = Serving(tmp_path), tmp_path / "data"
+    serving.append(daemon)
+    daemon.until("There is no trail yet")
+    mtbsync("trail", "add", rides.ref, "--name", "Home", "--data", kept)
+    assert mtbsync("trail", "assign", rides.other, "Home", "--data", kept).status == 3
+    assert daemon.until("Waits for you: ").startswith("Waits for you: other.mp4. ")
+
+
+def test_hints_find_the_daemon_in_its_own_folder(tmp_path: Path, serving: list[Serving]) -> None:
+    root = tmp_path / "my rides"
+    root.mkdir()
+    daemon = Serving(root)
+    serving.append(daemon)
+    daemon.until("There is no trail yet")
+    for command in ("mtbsync status --open", "mtbsync trail add REF.MP4 --markers markers.csv"):
+        (line,) = [line for line in daemon.said.splitlines() if f"`{command}" in line]
+        assert hint(command, root / "data") in line
+        assert "my rides" in hint(command, root / "data")
+    assert hint("mtbsync status", default_data()) == "`mtbsync status`"
+
+
+@posix_only
+def test_a_hint_can_be_given_to_the_shell(tmp_path: Path) -> None:
+    data = tmp_path / "my rides' $data"
+    assert shlex.split(hint("mtbsync status", data).strip("`"))[-2:] == ["--data", str(data)]
+
+
+def test_a_port_that_is_taken_is_told_with_both_ways_to_another(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        given = ("--config", tmp_path / "mtbsync.toml", "--data", tmp_path / "data", "--port", port)
+        refused = mtbsync("serve", *given)
+    assert refused.status == 1
+    assert f"Port {port} cannot be used" in refused.err
+    assert "in the settings or with --port" in refused.err
+
+
 def test_wrong_settings_end_it_with_the_line(tmp_path: Path) -> None:
     (tmp_path / "mtbsync.toml").write_text("\nport = 1\n", encoding="utf-8")
     refused = mtbsync("serve", "--config", tmp_path / "mtbsync.toml", "--data", tmp_path / "data")
@@ -197,11 +278,59 @@ def test_a_trail_from_its_video_and_markers_to_its_removal(daemon: Daemon, rides
     assert shown["recording"]["files"][0]["path"] == str(rides.ref)
     assert "Bridge" in _run(daemon, "trail", "show", "Home").out
     again = _run(daemon, "trail", "add", rides.ref, "--name", "Twice")
-    assert (again.status, "is the reference of a trail already" in again.err) == (1, True)
+    assert (again.status, "is the reference of a trail already, Home: --markers gives" in again.err) == (
+        1,
+        True,
+    )
     assert "Home is no trail any more" in _run(daemon, "trail", "remove", "Home").out
     assert _document(daemon, "trail", "list")["trails"] == []
     unknown = _run(daemon, "trail", "remove", "Home")
     assert (unknown.status, "There is no trail called Home" in unknown.err) == (2, True)
+
+
+def test_adding_a_reference_again_with_markers_gives_its_trail_these(
+    daemon: Daemon, rides: Rides, tmp_path: Path
+) -> None:
+    _run(daemon, "trail", "add", rides.ref, "--name", "Home", "--markers", rides.markers)
+    other = tmp_path / "other.csv"
+    other.write_text("name,t_ref\nGate,3.0\n", encoding="utf-8")
+    again = _run(daemon, "trail", "add", rides.ref, "--markers", other)
+    assert (again.status, "it has the markers of other.csv now" in again.out) == (0, True)
+    (trail,) = _document(daemon, "trail", "list")["trails"]
+    assert (trail["name"], [m["name"] for m in trail["markers"]]) == ("Home", ["Gate"])
+
+
+def test_a_trail_stays_when_waiting_for_it_is_interrupted(
+    daemon: Daemon, rides: Rides, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(trail_commands, "_wait_until_ready", interrupted)
+    added = _run(daemon, "trail", "add", rides.ref, "--name", "Home")
+    assert added.status == 130
+    assert added.err == "Home is a trail; it is still being looked at in the background.\n"
+    daemon.until(lambda: _document(daemon, "trail", "list")["trails"][0]["is_ready"])
+
+
+def test_a_run_is_lined_up_with_the_trail_that_is_named(daemon: Daemon, rides: Rides) -> None:
+    _run(daemon, "trail", "add", rides.ref, "--name", "Home", "--markers", rides.markers)
+    assigned = _document(daemon, "trail", "assign", rides.new, "home")
+    sync = assigned["sync"]
+    assert (sync["state"], sync["verdict"] in ("accept", "review")) == ("done", True)
+    assert _document(daemon, "trail", "assign", sync["recording"], "Home")["sync"]["id"] == sync["id"]
+    _run(daemon, "trail", "add", rides.other, "--name", "Other")
+    rejected = _run(daemon, "trail", "assign", sync["recording"], "Other")
+    assert (rejected.status, "new.mp4 does not line up with Other" in rejected.err) == (3, True)
+    assert hint("mtbsync trail assign RUN TRAIL", daemon.data) in _run(daemon, "status").out
+    for run, name, why in (
+        ("nowhere.mp4", "Home", "There is no file and no recording called nowhere.mp4"),
+        (rides.new, "Nowhere", "There is no trail called Nowhere"),
+    ):
+        wrong = _run(daemon, "trail", "assign", run, name)
+        assert (wrong.status, why in wrong.err) == (2, True)
+    reference = _run(daemon, "trail", "assign", rides.ref, "Home")
+    assert (reference.status, "is the reference of a trail itself" in reference.err) == (1, True)
 
 
 def test_p7_a_video_outside_the_roots_is_refused_with_the_setting_that_helps(
@@ -213,6 +342,7 @@ def test_p7_a_video_outside_the_roots_is_refused_with_the_setting_that_helps(
     refused = _run(daemon, "trail", "add", video)
     assert refused.status == 1
     assert f'roots = ["{video.parent.as_posix()}"]' in refused.err
+    assert "those that `roots` in the settings names" in refused.err
     assert len(refused.err.splitlines()) == 1
 
 
@@ -273,6 +403,28 @@ def test_the_doctor_sees_a_daemon_that_runs_and_one_that_was_killed(daemon: Daem
     assert found()["level"] == "warn"
     told = _run(daemon, "status")
     assert (told.status, "was killed" in told.out) == (0, True)
+
+
+@posix_only
+def test_a_daemon_that_was_killed_is_told_so_before_its_process_is_gone(daemon: Daemon) -> None:
+    assert daemon.process is not None
+    daemon.process.kill()
+    killed = psutil.Process(daemon.process.pid)
+    # Nobody has asked yet how it ended, so its number is still there.
+    daemon.until(lambda: killed.status() == psutil.STATUS_ZOMBIE)
+    assert "mtbsync was killed and does not run any more" in _run(daemon, "status").out
+    assert "mtbsync was killed" in _run(daemon, "trail", "list").err
+
+
+@posix_only
+def test_without_a_browser_the_link_is_told(daemon: Daemon, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("webbrowser._tryorder", [])
+    told = _run(daemon, "status", "--open")
+    assert (told.status, "No browser could be started" in told.err) == (0, True)
+    url = told.err.split()[-1]
+    jar = urllib.request.HTTPCookieProcessor(CookieJar())
+    with urllib.request.build_opener(jar).open(url) as page:
+        assert page.status == 200
 
 
 def test_pruning_beside_a_daemon_that_runs_leaves_it_well(daemon: Daemon, rides: Rides) -> None:

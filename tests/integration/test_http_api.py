@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -17,7 +18,8 @@ from mtbsync_daemon.store import trails
 from mtbsync_daemon.store.markers import MarkerState
 from mtbsync_daemon.store.recordings import StoredFile
 from mtbsync_daemon.store.trails import TrailMarker
-from support.served import DAMAGED, Served, carried, served
+from mtbsync_daemon.watch.gather import Group, gather
+from support.served import CHAPTER_S, DAMAGED, Served, carried, served
 
 HEAVY = "numpy scipy av cv2 onnxruntime opentimelineio lxml matplotlib distributed"
 
@@ -95,6 +97,22 @@ def test_all_clips_of_a_long_timeline_are_asked_for_at_once(daemon: Served) -> N
     assert [r["id"] for r in found["recordings"]] == [known]
 
 
+def test_many_files_of_a_folder_are_made_known_with_one_look_at_it(
+    daemon: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked_at: list[Any] = []
+
+    def counted(names: Iterable[str]) -> list[Group]:
+        looked_at.append(names)
+        return gather(names)
+
+    monkeypatch.setattr("mtbsync_daemon.http.routes.recordings.gather", counted)
+    paths = [str(daemon.film(f"{folder}/{k}.MP4")) for folder in "AB" for k in range(5)]
+    found = daemon.post("/recordings", {"paths": paths})["recordings"]
+    assert [r["files"][0]["path"] for r in found] == paths
+    assert len(looked_at) == 2
+
+
 def test_of_a_copy_the_files_that_were_asked_for_are_named(daemon: Served) -> None:
     first, second = daemon.film("A/RIDE.MP4", b"same"), daemon.film("B/RIDE.MP4", b"same")
     for path in (first, second, first):
@@ -139,6 +157,14 @@ def test_whoever_waits_too_long_for_a_file_is_told_to_come_back(
     daemon.executor.goes_on.set()
     daemon.until_idle()
     assert len(daemon.post("/recordings", {"paths": [str(path)]})["recordings"]) == 1
+
+
+def test_a_refused_file_that_was_deleted_is_no_complaint_any_more(daemon: Served) -> None:
+    gone, still_there = daemon.film("GONE.MP4", DAMAGED), daemon.film("THERE.MP4", DAMAGED)
+    for path in (gone, still_there):
+        assert daemon.ask("POST", "/api/v1/recordings", {"paths": [str(path)]}).status == 422
+    gone.unlink()
+    assert [f["path"] for f in daemon.get("/refused-files")["files"]] == [str(still_there)]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="names are text there")
@@ -233,6 +259,23 @@ def test_a_recording_becomes_a_reference_under_a_free_name(daemon: Served) -> No
     reply = daemon.ask("POST", "/api/v1/trails", {"recording": daemon.know("C.MP4"), "name": "ride"})
     assert (reply.status, reply.json["title"]) == (409, "Conflict")
     assert daemon.ask("POST", "/api/v1/trails", {"recording": "nobody"}).status == 404
+
+
+def test_no_trail_is_called_by_the_word_that_has_one_found(daemon: Served) -> None:
+    video = daemon.know("find.mp4")
+    for name in ("find", "Find", " FIND "):
+        reply = daemon.ask("POST", "/api/v1/trails", {"recording": video, "name": name})
+        assert (reply.status, "call this one something else" in reply.json["detail"]) == (422, True)
+    trail = daemon.post("/trails", {"recording": video})
+    assert trail["name"] == "find 2"
+    path, seen = f"/api/v1/trails/{trail['id']}", {"If-Match": f'"{trail["version"]}"'}
+    assert daemon.ask("PATCH", path, {"name": "find"}, seen).status == 422
+
+
+def test_new_markers_have_ids_that_spreadsheets_do_not_read_as_numbers(daemon: Served) -> None:
+    marked = [{"name": "gate", "t_s": 1.0}]
+    trail = daemon.post("/trails", {"recording": daemon.know("REF.MP4"), "markers": marked})
+    assert trail["markers"][0]["id"].startswith("m")
 
 
 def test_edits_name_the_version_that_they_change(daemon: Served) -> None:
@@ -361,6 +404,31 @@ def test_p5_a_weak_sync_waits_until_a_person_accepts_what_they_saw(daemon: Serve
     assert len(daemon.get("/exports")["exports"]) == 2
 
 
+def test_a_run_that_fits_no_trail_is_dismissed_or_lined_up_with_the_one_that_is_named(daemon: Served) -> None:
+    run, reference = daemon.know("RUN.MP4"), daemon.know("REF.MP4")
+    trail_id = daemon.refer(reference, "Home", [TrailMarker("gate", "Gate", 10.0)])
+    daemon.executor.finds = {"verdict": "reject", "trail": None, "artifact": None, "reasons": ["None fits."]}
+    sync = daemon.post("/syncs", {"recording": run})
+    daemon.until_idle()
+    path = f"/api/v1/syncs/{sync['id']}"
+    seen = {"If-Match": daemon.ask("GET", path).headers["ETag"]}
+    for unclear in ({}, {"accepted": True, "dismissed": True}, {"dismissed": False}):
+        assert daemon.ask("PATCH", path, unclear, seen).status == 422
+    dismissed = daemon.ask("PATCH", path, {"dismissed": True}, seen)
+    assert (dismissed.status, dismissed.json["state"], dismissed.json["error"]) == (
+        200,
+        "cancelled",
+        "Dismissed.",
+    )
+    assert daemon.get("/jobs?state=needs_review")["jobs"] == []
+    assert daemon.ask("PATCH", path, {"dismissed": True}, seen).status == 412
+    daemon.executor.finds = {}
+    daemon.post("/syncs", {"recording": run, "trail": trail_id})
+    daemon.until_idle()
+    found = daemon.get(f"/recordings/{run}")["sync"]
+    assert (found["trail"], found["accepted"]) == (trail_id, True)
+
+
 def test_a_failed_job_says_why_and_can_be_tried_again(daemon: Served) -> None:
     run, reference = daemon.know("RUN.MP4"), daemon.know("REF.MP4")
     daemon.refer(reference, "Home")
@@ -401,7 +469,7 @@ def test_a_job_is_cancelled_while_it_waits_and_while_it_runs(daemon: Served) -> 
             daemon.until(lambda: bool(daemon.get("/jobs?state=running")["jobs"]))
         job = daemon.get("/jobs")["jobs"][0]
         assert daemon.post(f"/jobs/{job['id']}/cancel")["state"] == "cancelled"
-        assert daemon.get(f"/syncs/{sync['id']}")["state"] == "failed"
+        assert daemon.get(f"/syncs/{sync['id']}")["state"] == "cancelled"
         assert daemon.ask("POST", f"/api/v1/jobs/{job['id']}/cancel").status == 409
 
 
@@ -567,7 +635,9 @@ def test_p10_a_marker_that_is_told_wrongly_is_refused_and_nothing_changes(
 ) -> None:
     run, _ = synced
     before = daemon.markers(run)
-    for wrong in ({"t_s": None}, {"t_s": "1"}, {"id": 7}, {"changed": 1}, {"more": 1}, {"duration_s": -1}):
+    behind, nameless = {"t_s": CHAPTER_S + 0.1}, {"name": " "}
+    wrongs = ({"t_s": None}, {"t_s": "1"}, {"id": 7}, {"changed": 1}, {"more": 1}, {"duration_s": -1})
+    for wrong in (*wrongs, behind, nameless):
         body = {"recording": run, "timeline": "T", "markers": [told("gate", 1.0, "a", changed=True) | wrong]}
         assert daemon.ask("PUT", "/api/v1/markers", body).status == 422, wrong
     assert daemon.markers(run) == before
@@ -648,6 +718,18 @@ def test_health_says_what_is_wrong(daemon: Served) -> None:
     health = daemon.get("/health")
     assert health["status"] == "degraded"
     assert health["reasons"] == ["mtbsync.toml, line 3: there is no setting called colour."]
+
+
+def test_health_names_a_folder_that_waits_for_a_trail_that_there_is_not(tmp_path: Path) -> None:
+    rules = f'[[folder]]\npath = {json.dumps(str(tmp_path / "rides"))}\ntrail = "Hmoe"\n'
+    with served(tmp_path, rules) as daemon:
+        begin = f"{tmp_path / 'rides'} waits for a trail called Hmoe; there "
+        assert daemon.get("/health")["reasons"] == [f"{begin}is none yet."]
+        trails_made = [daemon.refer(daemon.know(f"{name}.MP4"), name) for name in ("Home", "Away")]
+        assert daemon.get("/health")["reasons"] == [f"{begin}are Away and Home."]
+        seen = {"If-Match": "*"}
+        assert daemon.ask("PATCH", f"/api/v1/trails/{trails_made[0]}", {"name": "hmoe"}, seen).status == 200
+        assert daemon.get("/health")["status"] == "ok"
 
 
 def test_metrics_count_what_there_is(daemon: Served, synced: tuple[str, str]) -> None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import http.client
 import random
 import sys
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -193,3 +197,43 @@ def test_a_file_that_becomes_shorter_while_it_is_sent_breaks_the_answer_off(daem
         answer.read()
     connection.close()
     assert daemon.ask("GET", "/api/v1/health").status == 200
+
+
+def test_files_that_hang_hold_up_each_other_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    is_file, goes_on, hung = Path.is_file, threading.Event(), threading.Semaphore(0)
+
+    def hangs(self: Path) -> bool:
+        if self.name == "HUNG.MP4":
+            hung.release()
+            goes_on.wait(60)
+        return is_file(self)
+
+    with served(tmp_path) as daemon, ThreadPoolExecutor(40) as people:
+        known = daemon.know("HUNG.MP4")
+        monkeypatch.setattr(Path, "is_file", hangs)
+        path = f"/api/v1/recordings/{known}/files/0"
+        # More than there are threads of either kind.
+        asked = [people.submit(daemon.ask, "GET", path) for _ in range(40)]
+        try:
+            for _ in range(4):
+                assert hung.acquire(timeout=30)
+            assert daemon.get("/recordings")["recordings"][0]["id"] == known
+            daemon.refer(known, "Home")
+            assert len(daemon.get("/trails")["trails"]) == 1
+        finally:
+            goes_on.set()
+        assert {reply.result().status for reply in asked} == {200}
+
+
+def test_a_file_that_cannot_be_reached_is_not_there(
+    daemon: Served, video: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(self: Path) -> bool:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "is_file", fails)
+        reply = daemon.ask("GET", video)
+    assert (reply.status, "is not there now" in reply.json["detail"]) == (404, True)

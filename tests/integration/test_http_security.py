@@ -297,6 +297,16 @@ def test_p7_codes_end_after_a_minute_and_only_the_newest_are_kept() -> None:
     assert access.is_session(access.begin_session(codes[1]))
 
 
+def test_p7_a_session_ends_after_thirty_days() -> None:
+    now = [1000.0]
+    access = Access(TOKEN, clock=lambda: now[0])
+    session = access.begin_session(access.new_code())
+    now[0] += 30 * 86400 - 1
+    assert access.is_session(session)
+    now[0] += 2
+    assert not access.is_session(session)
+
+
 def test_p7_a_code_is_got_with_the_token_only(daemon: Served) -> None:
     assert daemon.ask("POST", "/api/v1/login-codes", headers={"Authorization": None}).status == 401
     assert daemon.ask("GET", "/login?code=guess", headers={"Authorization": None}).status == 403

@@ -5,8 +5,10 @@ P2: a recording is imported once; P3: no job is lost; P5: weak alignments wait f
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,7 +19,7 @@ from mtbsync_daemon.store import exports, jobs, markers, recordings, syncs, trai
 from mtbsync_daemon.store.jobs import State
 from mtbsync_daemon.store.markers import MarkerState
 from mtbsync_daemon.store.trails import TakenError, TrailMarker
-from support.house import House, lined_up
+from support.house import House, carried, lined_up, probed
 
 DROP, JUMP = TrailMarker("m1", "drop", 2.0), TrailMarker("m2", "jump", 5.0, colour="red")
 
@@ -110,7 +112,7 @@ def test_p5_a_run_that_fits_no_trail_waits_and_is_tried_with_the_next(home: Hous
     home.work()
     other = home.trail(home.recording("other.mp4"), "Other", DROP)
     home.work()
-    latest = home.store.read(syncs.latest, run.recording_id)
+    latest = home.store.read(syncs.current, run.recording_id)
     assert latest is not None
     assert latest.trail_id == other.trail_id
     assert len(home.store.read(markers.of_recording, run.recording_id)) == 1
@@ -124,7 +126,7 @@ def test_p5_a_weak_alignment_is_not_delivered_before_a_person_accepts_it(home: H
     assert [job.state for job in home.jobs("sync")] == [State.NEEDS_REVIEW]
     assert all(m.needs_review for m in home.store.read(markers.of_recording, run.recording_id))
     assert home.store.read(exports.of_recording, run.recording_id) == []
-    sync = home.store.read(syncs.latest, run.recording_id)
+    sync = home.store.read(syncs.current, run.recording_id)
     assert sync is not None
     home.store.write(home.library.accept_sync, sync)
     home.work()
@@ -137,7 +139,7 @@ def test_a_rejected_sync_cannot_be_accepted(home: House, rides: Path) -> None:
     home.answers.answers["sync"] = lambda params: lined_up(params, "reject")
     home.lands(rides / "new.mp4", "elsewhere", folder=rides)
     home.work()
-    sync = home.store.read(syncs.latest, home.recording("new.mp4").recording_id)
+    sync = home.store.read(syncs.current, home.recording("new.mp4").recording_id)
     assert sync is not None
     with pytest.raises(StateError):
         home.store.write(home.library.accept_sync, sync)
@@ -164,7 +166,7 @@ def test_p6_what_a_person_decided_stays_when_the_run_is_synced_again(home: House
     drop = home.store.read(markers.get, run, "m1")
     assert drop is not None
     home.store.write(markers.change, drop, state=MarkerState.CORRECTED, t_s=3.5, name="the drop")
-    sync = home.store.read(syncs.latest, run)
+    sync = home.store.read(syncs.current, run)
     assert sync is not None
     home.store.write(home.library.sync_again, sync)
     home.work()
@@ -333,7 +335,7 @@ def test_a_removed_trail_leaves_its_runs_their_markers(home: House, rides: Path)
     home.work()
     sync = home.store.write(home.library.want_sync, home.recording("new.mp4"), None, is_asked_for=True)
     home.work()
-    latest = home.store.read(syncs.latest, run)
+    latest = home.store.read(syncs.current, run)
     assert latest is not None
     assert (latest.sync_id, latest.trail_id) == (sync.sync_id, again.trail_id)
 
@@ -347,3 +349,302 @@ def test_a_sync_that_failed_can_be_asked_for_again(home: House, rides: Path) -> 
     home.store.write(home.library.want_sync, home.recording("new.mp4"), None, is_asked_for=True)
     home.work()
     assert [job.state for job in home.jobs("sync")] == [State.DONE]
+
+
+# --- what came before and comes back ---------------------------------------------------------------
+
+
+def placed(house: House, name: str) -> list[str]:
+    """The names of a run's markers."""
+    return [m.name for m in house.store.read(markers.of_recording, house.recording(name).recording_id)]
+
+
+def written(house: House, name: str) -> list[str]:
+    """The names of a run's files for editors."""
+    run = house.recording(name).recording_id
+    return [e.path.name for e in house.store.read(exports.of_recording, run)]
+
+
+def ask(house: House, name: str, trail: str | None) -> None:
+    """A person has a run lined up with a trail, or with whichever fits."""
+    wanted = None if trail is None else house.store.read(trails.named, trail)
+    house.store.write(house.library.want_sync, house.recording(name), wanted, is_asked_for=True)
+    house.work()
+
+
+@pytest.fixture
+def two(home: House, rides: Path) -> House:
+    """A library with two trails, Home and Other, and a run that is on Home."""
+    home.lands(rides / "other.mp4", "another trail", folder=rides)
+    home.work()
+    home.trail(home.recording("other.mp4"), "Other", TrailMarker("o1", "rock", 1.0))
+    home.work()
+    home.lands(rides / "new.mp4", "a new run", folder=rides)
+    home.work()
+    return home
+
+
+def test_p3_footage_that_was_replaced_and_comes_back_is_a_ride_again(home: House, rides: Path) -> None:
+    for text in ("a new run", "another run", "a new run"):
+        home.lands(rides / "new.mp4", text, folder=rides)
+        home.work()
+        assert placed(home, "new.mp4") == ["drop", "jump"]
+        assert written(home, "new.mp4") == ["new_csv.txt"]
+    assert {job.state for job in home.jobs("sync")} == {State.DONE}
+    assert home.store.read(recordings.count) == 2
+
+
+def test_the_same_size_and_time_may_hold_something_else_meanwhile(home: House, rides: Path) -> None:
+    path = rides / "new.mp4"
+    home.lands(path, "run one", folder=rides)
+    home.work()
+    stamp = path.stat()
+    home.lands(path, "run number two", folder=rides)
+    home.work()
+    path.write_text("run one")
+    os.utime(path, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
+    again = recordings.StoredFile(path, path, True, stamp.st_size, stamp.st_mtime_ns)
+    home.store.write(home.library.take, rides, [again])
+    home.work()
+    assert home.recording("new.mp4").recording_id == home.answers.fingerprint("run one")
+
+
+def test_a_person_can_go_back_to_a_sync_that_was_done_before(two: House) -> None:
+    assert placed(two, "new.mp4") == ["drop", "jump"]
+    two.answers.answers["sync"] = lambda params: lined_up(params, "accept")
+    for trail, names in (("Other", ["rock"]), ("Home", ["drop", "jump"]), ("Other", ["rock"])):
+        ask(two, "new.mp4", trail)
+        assert placed(two, "new.mp4") == names
+    last = [params for kind, params in two.answers.asked if kind == "deliver"][-1]
+    assert [m["name"] for m in last["markers"]] == ["rock"]
+
+
+def test_accepting_an_older_sync_makes_it_the_one_that_counts(two: House) -> None:
+    two.answers.answers["sync"] = lambda params: lined_up(params, "review")
+    ask(two, "new.mp4", "Other")
+    run = two.recording("new.mp4").recording_id
+    review = two.store.read(syncs.current, run)
+    assert review is not None
+    ask(two, "new.mp4", "Home")
+    two.store.write(two.library.accept_sync, review)
+    two.work()
+    assert placed(two, "new.mp4") == ["rock"]
+    assert not any(m.needs_review for m in two.store.read(markers.of_recording, run))
+
+
+def test_what_a_person_trusted_stays_trusted_when_it_comes_out_the_same_again(
+    home: House, rides: Path
+) -> None:
+    home.answers.answers["sync"] = lambda params: lined_up(params, "review")
+    home.lands(rides / "new.mp4", "a new run", folder=rides)
+    home.work()
+    run = home.recording("new.mp4").recording_id
+    sync = home.store.read(syncs.current, run)
+    assert sync is not None
+    sync = home.store.write(home.library.accept_sync, sync)
+    home.work()
+    home.store.write(home.library.sync_again, sync)
+    home.work()
+    assert home.store.read(syncs.current, run).is_accepted  # type: ignore[union-attr]
+    assert not any(m.needs_review for m in home.store.read(markers.of_recording, run))
+
+
+def test_what_became_a_reference_or_was_lined_up_since_waits_no_more(home: House, rides: Path) -> None:
+    home.answers.answers["sync"] = lambda params: lined_up(params, "reject")
+    home.lands(rides / "a.mp4", "one that fits nothing", folder=rides)
+    home.lands(rides / "b.mp4", "another", folder=rides)
+    home.work()
+    assert [j.state for j in home.jobs("sync")] == [State.NEEDS_REVIEW] * 2
+    home.answers.answers["sync"] = lambda params: lined_up(params, "accept", which=-1)
+    home.trail(home.recording("a.mp4"), "New", DROP)
+    home.work()
+    states = {(j.recording_id, j.state) for j in home.jobs("sync")}
+    a, b = home.recording("a.mp4").recording_id, home.recording("b.mp4").recording_id
+    assert states == {(a, State.CANCELLED), (b, State.CANCELLED), (b, State.DONE)}
+
+
+def test_a_dismissed_run_waits_no_more_not_even_for_new_trails(home: House, rides: Path) -> None:
+    home.answers.answers["sync"] = lambda params: lined_up(params, "reject")
+    home.lands(rides / "new.mp4", "the family", folder=rides)
+    home.work()
+    sync = home.store.read(syncs.current, home.recording("new.mp4").recording_id)
+    assert sync is not None
+    home.store.write(home.library.dismiss, sync)
+    home.lands(rides / "other.mp4", "another trail", folder=rides)
+    home.work()
+    home.trail(home.recording("other.mp4"), "Other")
+    home.work()
+    assert [j.state for j in home.jobs("sync") if j.job_id == sync.job_id] == [State.CANCELLED]
+    with pytest.raises(StateError):
+        home.store.write(home.library.dismiss, sync)
+
+
+# --- things that happen at once ---------------------------------------------------------------------
+
+
+def test_of_one_recording_only_one_thing_is_done_at_a_time(home: House, rides: Path) -> None:
+    home.lands(rides / "new.mp4", "a new run", folder=rides)
+    home.work()
+    run = home.recording("new.mp4").recording_id
+    home.store.write(home.library.want_delivery, run, ["edl"])
+    trail = home.store.read(trails.named, "Home")
+    assert trail is not None
+    home.store.write(home.library.mark_trail, trail, marked=[JUMP])
+    first = home.store.write(jobs.claim, "boot")
+    assert first is not None
+    assert first.recording_id == run
+    assert home.store.write(jobs.claim, "boot") is None
+
+
+def test_markers_that_changed_while_they_were_carried_are_carried_again(home: House, rides: Path) -> None:
+    home.lands(rides / "new.mp4", "a new run", folder=rides)
+    trail = home.store.read(trails.named, "Home")
+    assert trail is not None
+
+    def meanwhile(params: Mapping[str, Any]) -> Outcome:
+        if home.answers.count("transfer") == 1:
+            home.store.write(home.library.mark_trail, home.trail_now(trail), marked=[JUMP])
+        return carried(params)
+
+    home.answers.answers["transfer"] = meanwhile
+    home.work()
+    assert placed(home, "new.mp4") == ["jump"]
+    assert home.answers.count("deliver") == 1
+
+
+def test_a_trail_that_is_removed_while_a_run_is_lined_up_leaves_it_waiting(home: House, rides: Path) -> None:
+    trail = home.store.read(trails.named, "Home")
+    assert trail is not None
+
+    def removed(params: Mapping[str, Any]) -> Outcome:
+        home.store.write(home.library.remove_trail, trail)
+        return lined_up(params, "accept")
+
+    home.answers.answers["sync"] = removed
+    home.lands(rides / "new.mp4", "a new run", folder=rides)
+    home.work()
+    sync = home.store.read(syncs.current, home.recording("new.mp4").recording_id)
+    assert sync is not None
+    assert (sync.verdict, sync.trail_id, sync.is_accepted) == ("reject", None, False)
+    assert home.jobs("sync")[0].state is State.NEEDS_REVIEW
+    home.answers.answers["sync"] = lambda params: lined_up(params, "accept")
+    home.trail(home.recording("ref.mp4"), "Home again", DROP)
+    home.work()
+    assert placed(home, "new.mp4") == ["drop"]
+
+
+def test_a_sync_that_failed_is_tried_again_with_a_new_trail(home: House, rides: Path) -> None:
+    home.answers.answers["sync"] = lambda params: Outcome(None, "No luck.")
+    home.lands(rides / "new.mp4", "a new run", folder=rides)
+    home.lands(rides / "other.mp4", "another trail", folder=None)
+    home.work()
+    home.answers.answers["sync"] = lambda params: lined_up(params, "accept")
+    home.trail(home.recording("other.mp4"), "Other")
+    home.work()
+    assert placed(home, "new.mp4") == ["drop", "jump"]
+
+
+def test_a_trail_that_could_not_be_indexed_at_first_is_compared_with_later(house: House, rides: Path) -> None:
+    house.answers.answers["index"] = lambda params: Outcome(None, "The drive hums.")
+    house.answers.answers["sync"] = lambda params: Outcome(None, "Nothing to compare with.")
+    house.lands(rides / "ref.mp4", "the reference", folder=rides)
+    house.work()
+    trail = house.trail(house.recording("ref.mp4"), "Home", DROP)
+    house.lands(rides / "new.mp4", "a new run", folder=rides)
+    house.work()
+    house.answers.answers["index"] = lambda params: Outcome({"cells": []})
+    house.answers.answers["sync"] = lambda params: lined_up(params, "accept")
+    house.store.write(jobs.start_over, house.jobs("index")[0].job_id)
+    house.work()
+    assert house.trail_now(trail).is_ready
+    assert placed(house, "new.mp4") == ["drop"]
+
+
+# --- folders and their settings ---------------------------------------------------------------------
+
+
+def test_a_trails_name_put_right_in_the_settings_or_at_the_trail_counts_at_once(
+    home: House, rides: Path
+) -> None:
+    home.config = Config(folder=(Folder(path=rides, trail="Hoem", formats=("csv",)),))
+    home.lands(rides / "new.mp4", "a new run", folder=rides)
+    home.work()
+    assert home.jobs("sync") == []
+    trail = home.store.read(trails.named, "Home")
+    assert trail is not None
+    home.store.write(home.library.mark_trail, trail, name="Hoem")
+    home.work()
+    assert len(home.jobs("sync")) == 1
+    home.config = Config(folder=(Folder(path=rides, trail="Elsewhere", formats=("csv",)),))
+    home.lands(rides / "second.mp4", "a second run", folder=rides)
+    home.work()
+    home.config = Config(folder=(Folder(path=rides, trail="hoem", formats=("csv",)),))
+    home.store.write(home.library.follow_rules)
+    home.work()
+    assert len(home.jobs("sync")) == 2
+
+
+def test_what_was_known_before_its_folder_was_watched_is_synced(home: House, tmp_path: Path) -> None:
+    later = tmp_path / "later"
+    later.mkdir()
+    home.lands(later / "new.mp4", "a new run", folder=None)
+    home.work()
+    assert home.jobs("sync") == []
+    home.config = Config(folder=(*home.config.folder, Folder(path=later, beside_footage=True)))
+    home.lands(later / "new.mp4", "a new run", folder=later)
+    home.work()
+    assert [job.state for job in home.jobs("sync")] == [State.DONE]
+    run = home.recording("new.mp4").recording_id
+    assert {e.path.parent for e in home.store.read(exports.of_recording, run)} == {later}
+
+
+def test_a_track_that_comes_late_is_counted_in_unless_a_person_has_decided(home: House, rides: Path) -> None:
+    home.lands(rides / "new.mp4", "a new run", folder=rides)
+    home.work()
+    (rides / "new.gpx").write_text("where I was")
+    home.lands(rides / "new.mp4", "a new run", rides / "new.gpx", folder=rides)
+    home.work()
+    assert home.answers.count("sync") == 2
+    run = home.recording("new.mp4").recording_id
+    drop = home.store.read(markers.get, run, "m1")
+    assert drop is not None
+    home.store.write(markers.change, drop, state=MarkerState.CORRECTED, t_s=3.5)
+    (rides / "new.gpx").write_text("where I really was")
+    home.lands(rides / "new.mp4", "a new run", rides / "new.gpx", folder=rides)
+    home.work()
+    assert home.answers.count("sync") == 2
+
+
+def test_files_keep_their_names_whatever_other_runs_are_called(home: House, rides: Path) -> None:
+    home.lands(rides / "ride.mp4", "one", folder=rides)
+    home.lands(rides / "ride_2.mp4", "two", folder=rides)
+    home.work()
+    home.store.write(home.library.want_delivery, home.recording("ride.mp4").recording_id, ["csv"])
+    home.work()
+    assert written(home, "ride.mp4") == ["ride_csv.txt"]
+    assert written(home, "ride_2.mp4") == ["ride_2_csv.txt"]
+
+
+def test_p3_what_is_away_is_waited_for_and_goes_on_by_itself(home: House, rides: Path) -> None:
+    away = Outcome(None, "new.mp4 is not there.", error_kind="AwayError")
+    home.answers.answers["sync"] = lambda params: away
+    home.lands(rides / "new.mp4", "a new run", folder=rides)
+    for _ in range(5):
+        home.work()
+        home.store.write(jobs.forget_waits)
+    assert [(j.state, j.error) for j in home.jobs("sync")] == [(State.QUEUED, "new.mp4 is not there.")]
+    home.answers.answers["sync"] = lambda params: lined_up(params, "accept")
+    home.work()
+    assert placed(home, "new.mp4") == ["drop", "jump"]
+
+
+def test_a_file_that_is_gone_before_it_was_looked_at_is_found_anew(home: House, rides: Path) -> None:
+    away = Outcome(None, "new.mp4 is not there any more.", error_kind="AwayError")
+    home.answers.answers["probe"] = lambda params: away
+    home.lands(rides / "new.mp4", "a new run", folder=rides)
+    home.work()
+    assert str(rides / "new.mp4") not in home.store.read(recordings.stamps, rides)
+    home.answers.answers["probe"] = probed
+    home.lands(rides / "new.mp4", "a new run", folder=rides)
+    home.work()
+    assert placed(home, "new.mp4") == ["drop", "jump"]

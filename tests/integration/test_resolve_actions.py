@@ -337,6 +337,27 @@ def test_a_failed_sync_says_why(
     assert "GX010034.MP4: The file is damaged." in capsys.readouterr().out
 
 
+def test_a_sync_that_a_person_stops_meanwhile_is_told_as_such(
+    studio: Studio, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    daemon = studio.daemon
+    daemon.know(RUN)
+    daemon.refer(daemon.know(REF), "Home")
+    daemon.executor.goes_on.clear()
+
+    def stop(pause_s: float) -> None:
+        daemon.until(lambda: bool(daemon.get("/jobs?state=running")["jobs"]))
+        (job,) = daemon.get("/jobs?state=running")["jobs"]
+        daemon.post(f"/jobs/{job['id']}/cancel")
+
+    monkeypatch.setattr("time.sleep", stop)
+    studio.menu("Sync selected clips to reference")
+    said = capsys.readouterr().out
+    (sync,) = daemon.get("/syncs")["syncs"]
+    assert sync["error"]
+    assert f"GX010034.MP4: {sync['error']}" in said
+
+
 def test_a_reference_is_not_synced_to_itself(studio: Studio, capsys: pytest.CaptureFixture[str]) -> None:
     studio.daemon.refer(studio.daemon.know(RUN), "Home")
     studio.menu("Sync selected clips to reference")

@@ -299,17 +299,30 @@ def test_a_folder_that_is_deleted_and_made_again_is_watched_again(
     shelf.wait(lambda: shelf.names() == [["ride.mp4"]])
 
 
-def test_a_folder_that_is_bare_all_at_once_counts_as_unmounted(
+def test_an_empty_folder_in_place_of_a_full_one_counts_as_unmounted(
     rides: Path, shelf: Shelf, watch: Watch
 ) -> None:
     (rides / "ride.mp4").write_bytes(b"ride")
     watch(_quick(rides), sweep_s=0.1, poll_s=0.1)
     shelf.wait(lambda: len(shelf.founds) == 1)
-    (rides / "ride.mp4").rename(rides.with_name("ride.mp4"))
+    rides.rename(rides.with_name("unplugged"))
+    rides.mkdir()
     shelf.wait(lambda: _is_away(shelf, rides, "is empty"))
-    rides.with_name("ride.mp4").rename(rides / "ride.mp4")
+    rides.rmdir()
+    rides.with_name("unplugged").rename(rides)
     shelf.wait(lambda: shelf.state(rides) == FolderState())
     assert len(shelf.founds) == 1
+
+
+def test_a_folder_that_was_emptied_is_well(rides: Path, shelf: Shelf) -> None:
+    (rides / "ride.mp4").write_bytes(b"ride")
+    folder = _folder(rides, shelf)
+    for now_s in (0, 10):
+        folder.look(now_s)
+    (rides / "ride.mp4").unlink()
+    assert folder.look(20)[0] == FolderState()
+    # Nor does a new start, which does not know what lay there, take it for another.
+    assert _folder(rides, shelf).look(0)[0] == FolderState()
 
 
 def test_a_file_in_place_of_the_folder_is_said_to_be_none(tmp_path: Path, shelf: Shelf, watch: Watch) -> None:

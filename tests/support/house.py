@@ -27,6 +27,7 @@ class Answers:
 
     n_slots = 2
     n_threads = 1
+    problem = ""
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, Mapping[str, Any]]] = []
@@ -47,6 +48,11 @@ class Answers:
     async def close(self) -> None:
         """Nothing was started."""
 
+    @staticmethod
+    def fingerprint(text: str) -> str:
+        """What a recording is called whose file holds that text."""
+        return hashlib.sha256(text.encode()).hexdigest()[:32]
+
     def count(self, kind: str) -> int:
         """How often a kind of job was done."""
         return sum(asked == kind for asked, _ in self.asked)
@@ -64,7 +70,7 @@ def probed(params: Mapping[str, Any]) -> Outcome:
         {
             "files": [str(first)],
             "starts_s": [0.0],
-            "fingerprint": hashlib.sha256(text.encode()).hexdigest()[:32],
+            "fingerprint": Answers.fingerprint(text),
             "rate": "25",
             "duration_s": 10.0,
             "start_timecode": None,
@@ -96,6 +102,7 @@ def carried(params: Mapping[str, Any]) -> Outcome:
     """Every marker a second later than in the reference."""
     return Outcome(
         {
+            "of": params["of"],
             "markers": [
                 {
                     "marker_id": m["marker_id"],
@@ -112,7 +119,7 @@ def carried(params: Mapping[str, Any]) -> Outcome:
                     "reason": "",
                 }
                 for m in params["markers"]
-            ]
+            ],
         }
     )
 

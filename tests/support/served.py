@@ -47,6 +47,7 @@ class MadeUp:
     goes_on: threading.Event = field(default_factory=threading.Event)
     n_slots: int = 2
     n_threads: int = 1
+    problem: str = ""
     started: list[str] = field(default_factory=list)
 
     async def run(self, task: Task, on_progress: Callable[[Progress], None]) -> Outcome:
@@ -99,7 +100,7 @@ class MadeUp:
         return found | {"artifact": f"syncs/{params['folder']}/{best}"} | self.finds
 
     def _transfer(self, params: dict[str, Any]) -> dict[str, Any]:
-        return {"markers": [carried(m["marker_id"], m["t_s"]) for m in params["markers"]]}
+        return {"of": params["of"], "markers": [carried(m["marker_id"], m["t_s"]) for m in params["markers"]]}
 
     def _deliver(self, params: dict[str, Any]) -> dict[str, Any]:
         made = []
@@ -213,7 +214,7 @@ class Served:
         """Put markers on a run, as a sync that was accepted does."""
 
         def change(db: Any) -> None:
-            latest = syncs.latest(db, recording_id)
+            latest = syncs.current(db, recording_id)
             if latest is None:
                 job_id, _ = jobs.enqueue(db, Kind.SYNC, {}, [recording_id], recording_id=recording_id)
                 jobs.end(db, job_id, jobs.State.DONE)
@@ -265,7 +266,7 @@ def served(folder: Path, settings: str = "") -> Iterator[Served]:
         queue = Queue(store, library, executor, places)
         looks: list[None] = []
         services = Services(
-            places, current, store, library, queue, TOKEN, lambda: {}, lambda: looks.append(None)
+            places, current, store, library, queue, executor, TOKEN, lambda: {}, lambda: looks.append(None)
         )
         store.on_change(lambda: loop.call_soon_threadsafe(queue.wake))
         site = await start(services, 0)

@@ -209,7 +209,7 @@ def test_a_folder_that_is_watched_no_more_has_a_word_as_well(case: Case, tmp_pat
 def test_settings_that_cannot_be_read_are_told_and_stop_nothing(case: Case, tmp_path: Path) -> None:
     case.config.write_text("folders = 3\n", encoding="utf-8")
     error = _json(case.bundle(tmp_path / "b.zip"), "settings.json")["error"]
-    assert error.endswith("line 1: there is no setting called folders.")
+    assert error.endswith("line 1: there is no setting called folders, but one called folder.")
     assert str(tmp_path) not in error
 
 
@@ -226,6 +226,20 @@ def test_a_job_without_log_or_results_is_packed_all_the_same(case: Case, tmp_pat
     members = case.bundle(tmp_path / "b.zip")
     assert _json(members, "job.json")["params"]["first"].startswith("<folder-1>")
     assert members["log.txt"].decode().startswith("There is no log")
+
+
+def test_markers_are_in_no_member(case: Case, tmp_path: Path) -> None:
+    secret = "my secret line"
+    placed = [{"name": secret, "comment": secret, "extra": [["note", secret]]}]
+    transfer, _ = case.store.write(jobs.enqueue, Kind.TRANSFER, {"sync": "s"}, ["t"], recording_id="run")
+    case.store.write(jobs.end, transfer, State.DONE, result={"markers": placed, "n": 1})
+    made = {"format": "csv", "losses": [f"'{secret}' has no colour there."]}
+    deliver, _ = case.store.write(jobs.enqueue, Kind.DELIVER, {"formats": []}, ["d"], recording_id="run")
+    case.store.write(jobs.end, deliver, State.DONE, result={"exports": [made]})
+    for case.job, told in ((transfer, {"n": 1}), (deliver, {"exports": [{"format": "csv"}]})):
+        members = case.bundle(tmp_path / f"{case.job}.zip")
+        assert _json(members, "job.json")["result"] == told
+        assert not [name for name, content in members.items() if secret.encode() in content]
 
 
 def test_a_library_is_only_read(case: Case, tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import re
 from pathlib import Path
 
@@ -98,9 +97,20 @@ def test_everything_that_can_be_said(tmp_path: Path) -> None:
         ("[[folder]]\npath = '/a'\n\n[[folder]]\npath='/b'\nformats = ['avi']\n", 6, "no format called avi"),
         ("[server]\n# the port\nport = 99999\n", 3, "less than or equal to 65535"),
         ("[server]\nhost = '0.0.0.0'\n", 2, "there is no setting called server.host"),
-        ("[[folder]]\npath='/a'\n[[folder]]\npath='/a/b'\n", 1, "watches"),
+        ("[[folder]]\npath='/a'\n[[folder]]\npath='/a/b'\n", 1, "watch the outer one"),
+        ("[[folders]]\npath='/a'\n", 1, "but one called folder"),
+        ("[[folder]]\npath='/a'\nformat = ['csv']\n", 3, "but one called formats"),
+        ("\n[folder]\npath='/a'\n", 2, "[[folder]], with two brackets"),
+        ("roots = '/a'\n", 1, "write roots = ["),
         ("sweep_s = 'often'\n", 1, "valid number"),
         ('"sweep_s" = 0\n', 1, "greater than or equal"),
+        ("output = '~nobody-of-that-name/Rides'\n", 1, "nobody's home"),
+        ("[[folder]]\npath = '/a'\ntrail = ' '\n", 3, "is empty"),
+        ("[keep]\nartifacts_gb = inf\n", 2, "finite"),
+        ("[keep]\nartifacts_gb = 1e300\n", 2, "less than or equal"),
+        ("[keep]\n\ndays = inf\n", 3, "finite"),
+        ("[keep]\ndays = nan\n", 2, "finite"),
+        ("sweep_s = nan\n", 1, "finite"),
     ],
 )
 def test_a_wrong_setting_is_named_with_its_line(tmp_path: Path, text: str, line: int, says: str) -> None:
@@ -111,6 +121,10 @@ def test_a_wrong_setting_is_named_with_its_line(tmp_path: Path, text: str, line:
 
 def test_a_file_that_is_no_toml_names_its_line(tmp_path: Path) -> None:
     assert "line 2" in told(tmp_path, "sweep_s = 5\nsweep_s == 6\n")
+
+
+def test_a_windows_path_in_double_quotes_is_told_how_to_write_it(tmp_path: Path) -> None:
+    assert "in paths write /" in told(tmp_path, '[[folder]]\npath = "D:\\Unplugged"\n')
 
 
 def test_bytes_that_are_no_text_are_refused_with_a_sentence(tmp_path: Path) -> None:
@@ -127,25 +141,42 @@ def test_changes_count_without_a_restart_and_mistakes_do_not(tmp_path: Path) -> 
     heard: list[float] = []
     settings.on_change(lambda config: heard.append(config.sweep_s))
 
-    async def until(said: object, wanted: object) -> None:
-        async with asyncio.timeout(20):
-            while said() != wanted:  # type: ignore[operator]
-                await asyncio.sleep(0.02)
+    path.write_text("sweep_s = 20.0\n", encoding="utf-8")
+    asyncio.run(settings.look())
+    assert heard == [20.0]
+    path.write_text("sweep_s = oops\n", encoding="utf-8")
+    asyncio.run(settings.look())
+    assert settings.problem is not None
+    assert settings.current.sweep_s == 20
+    path.write_text("sweep_s = 30.00\n", encoding="utf-8")
+    asyncio.run(settings.look())
+    assert heard == [20.0, 30.0]
+    assert settings.problem is None
 
-    async def go() -> None:
-        following = asyncio.create_task(settings.follow())
-        path.write_text("sweep_s = 20.0\n", encoding="utf-8")
-        await until(lambda: heard, [20.0])
-        path.write_text("sweep_s = oops\n", encoding="utf-8")
-        await until(lambda: settings.problem is None, False)
-        assert settings.current.sweep_s == 20
-        path.write_text("sweep_s = 30.00\n", encoding="utf-8")
-        await until(lambda: heard, [20.0, 30.0])
-        assert settings.problem is None
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_file_that_an_editor_is_just_writing_anew_changes_nothing(tmp_path: Path, is_there: bool) -> None:
+    path = tmp_path / "mtbsync.toml"
+    path.write_text("sweep_s = 10\n", encoding="utf-8")
+    settings = Settings(path)
+    if is_there:
+        path.write_text("\n", encoding="utf-8")
+    else:
         path.unlink()
-        await until(lambda: settings.current, Config())
-        following.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await following
+    asyncio.run(settings.look())
+    assert settings.current.sweep_s == 10
+    assert "missing or empty" in (settings.problem or "")
+    path.write_text("sweep_s = 200\n", encoding="utf-8")
+    asyncio.run(settings.look())
+    assert (settings.current.sweep_s, settings.problem) == (200, None)
+    path.write_text("# Nothing is watched.\n", encoding="utf-8")
+    asyncio.run(settings.look())
+    assert (settings.current, settings.problem) == (Config(), None)
 
-    asyncio.run(go())
+
+def test_where_nothing_was_set_an_empty_file_is_no_problem(tmp_path: Path) -> None:
+    path = tmp_path / "mtbsync.toml"
+    settings = Settings(path)
+    path.write_text("", encoding="utf-8")
+    asyncio.run(settings.look())
+    assert (settings.current, settings.problem) == (Config(), None)

@@ -203,6 +203,7 @@ def test_without_a_folder_the_files_that_are_needed_are_named() -> None:
 
 def test_without_onnxruntime_the_sentence_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    monkeypatch.delitem(sys.modules, "mtbsync_engine.index.runtime")
     with pytest.raises(MatcherError, match="need the package onnxruntime"):
         importlib.reload(network)
     monkeypatch.undo()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shutil
 import socket
 import sqlite3
 import sys
@@ -17,7 +19,9 @@ from mtbsync_daemon import doctor
 from mtbsync_daemon.config import Config, Folder
 from mtbsync_daemon.doctor import Finding, Level
 from mtbsync_daemon.places import Places
+from mtbsync_daemon.store import recordings, trails
 from mtbsync_daemon.store.database import Store
+from mtbsync_daemon.store.reader import reading
 from mtbsync_integrations.resolve import install
 from support.program import Outcome, mtbsync, state
 
@@ -98,6 +102,30 @@ def test_a_damaged_library_fails_and_the_copies_are_named(places: Places) -> Non
     found = doctor.look_at_library(places)
     assert level(found) is Level.FAIL
     assert str(places.backups) in found.remedy
+
+
+def test_p8_restoring_as_it_says_gives_the_copy_and_nothing_of_the_damaged_library(places: Places) -> None:
+    copy = places.backups / "library-v1-1.sqlite"
+    places.backups.mkdir()
+    shutil.copy(places.database, copy)
+    used = Store(places.database, places.backups)
+    _add_trail(used, "Home")
+    # A daemon that was killed leaves the files that SQLite keeps beside it.
+    left = {path: path.read_bytes() for path in places.data.glob("library.sqlite*")}
+    used.close()
+    for path, content in left.items():
+        path.write_bytes(content)
+    places.database.write_bytes(b"\xff" * 8192)
+    found = doctor.look_at_library(places)
+    assert level(found) is Level.FAIL
+    named = set(re.findall(r"library\.sqlite[-a-z]*", found.remedy))
+    assert named == {path.name for path in left}
+    for name in named:
+        (places.data / name).unlink()
+    shutil.copy(copy, places.database)
+    assert level(doctor.look_at_library(places)) is Level.OK
+    with reading(places.database) as library:
+        assert library.read(trails.all_of) == []
 
 
 def test_rows_that_belong_to_nothing_are_damage(places: Places) -> None:
@@ -214,6 +242,25 @@ def test_folders_below_watched_ones_are_counted(tmp_path: Path) -> None:
     assert doctor.look_at_watches(folders).sentence.startswith("2 folders are followed")
 
 
+def test_a_trail_that_no_run_can_ever_be_compared_with_is_told(places: Places, tmp_path: Path) -> None:
+    assert (
+        level(doctor.look_at_trail(Folder(path=tmp_path, trail="Home"), Places(tmp_path / "no")))
+        is Level.WARN
+    )
+    store = Store(places.database, places.backups)
+    _add_trail(store, "Home")
+    store.close()
+    found = doctor.look_at_trail(Folder(path=tmp_path, trail="Hmoe"), places)
+    assert level(found) is Level.WARN
+    assert all(word in found.subject + found.sentence for word in (str(tmp_path), "Hmoe", "Home"))
+    assert level(doctor.look_at_trail(Folder(path=tmp_path, trail="home"), places)) is Level.OK
+
+
+def _add_trail(store: Store, name: str) -> None:
+    store.write(recordings.add, recordings.row_of("ref", "ref.MP4", 8.0, {}), Path("ref.MP4").absolute())
+    store.write(trails.add, name, "ref")
+
+
 def test_each_place_for_exports_is_looked_at_once(tmp_path: Path, places: Places) -> None:
     folders = (
         Folder(path=tmp_path / "a", beside_footage=True),
@@ -290,6 +337,9 @@ def test_every_watched_folder_is_looked_at(places: Places, tmp_path: Path) -> No
     card, rides = tmp_path / "card", tmp_path / "rides"
     rides.mkdir()
     text = "".join(f"[[folder]]\npath = {json.dumps(str(path))}\n" for path in (card, rides))
+    text += "trail = 'Home'\n"
     found = _doctor(places, _config(tmp_path, text), "--json")
     levels = {f["subject"]: f["level"] for f in found.document["findings"]}
     assert (levels[f"folder {card}"], levels[f"folder {rides}"]) == ("warn", "ok")
+    assert levels[f"trail of {rides}"] == "warn"
+    assert f"trail of {card}" not in levels

@@ -264,6 +264,16 @@ def test_without_a_systemd_session_a_sentence_says_what_else_to_do(systemd: Syst
     assert refused.status == 1
     assert "systemd does not run for this user here" in refused.err
     assert "`mtbsync serve`" in refused.err
+    assert not systemd.unit.exists()
+    assert systemd.service("status", "--json").document["installed"] is False
+
+
+@linux_only
+def test_a_service_that_was_there_stays_where_it_cannot_be_installed_again(systemd: Systemd) -> None:
+    assert systemd.service("install").status == 0
+    systemd.tell("Failed to connect to bus: No medium found")
+    assert systemd.service("install").status == 1
+    assert systemd.unit.exists()
 
 
 @linux_only

@@ -6,6 +6,8 @@ P3: no job is lost; P8: an upgrade keeps all data.
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
 import threading
 from contextlib import closing
 from pathlib import Path
@@ -67,6 +69,25 @@ def test_p8_an_upgrade_that_fails_leaves_the_library_as_it_was(
         assert "extra" not in [row[1] for row in db.execute("PRAGMA table_info(jobs)")]
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="no limit for the size of files")
+def test_p8_a_copy_that_could_not_be_made_whole_is_not_there(tmp_path: Path) -> None:
+    opened(tmp_path).close()
+    code = (
+        "import resource, sys\n"
+        "from pathlib import Path\n"
+        "from mtbsync_daemon.store import database\n"
+        "known = database._migrations()\n"
+        "database._migrations = lambda: [*known, 'ALTER TABLE jobs ADD COLUMN extra TEXT;']\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))\n"
+        "database.Store(Path(sys.argv[1]), Path(sys.argv[2]))\n"
+    )
+    assert (tmp_path / "library.sqlite").stat().st_size > 50_000
+    command = [sys.executable, "-c", code, str(tmp_path / "library.sqlite"), str(tmp_path / "backups")]
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False)
+    assert "OutputError" in done.stderr
+    assert list(tmp_path.glob("backups/*")) == []
+
+
 def test_p8_a_newer_library_is_refused_by_version_and_left(tmp_path: Path) -> None:
     opened(tmp_path).close()
     path = tmp_path / "library.sqlite"
@@ -90,7 +111,8 @@ def test_another_programs_database_is_refused_and_left(tmp_path: Path) -> None:
 
 def test_a_damaged_library_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "library.sqlite").write_bytes(b"no database at all" * 500)
-    with pytest.raises(LibraryError, match="damaged"):
+    beside = r"damaged.*library\.sqlite, library\.sqlite-wal and library\.sqlite-shm"
+    with pytest.raises(LibraryError, match=beside):
         opened(tmp_path)
     with pytest.raises(LibraryError):
         check_integrity(tmp_path / "library.sqlite")

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mtbsync_daemon.cli import options as o
+from mtbsync_daemon.cli import runs
 from mtbsync_daemon.cli.command import ends_well
 from mtbsync_daemon.cli.console import Console
+from mtbsync_daemon.cli.hints import hint
 from mtbsync_daemon.places import Places
 from mtbsync_engine.errors import OutputError
 
@@ -45,9 +47,12 @@ def serve(
     It watches your folders, and does the rest by itself.
     """
     from mtbsync_daemon import app
+    from mtbsync_daemon.cli.follow import Follower
+    from mtbsync_daemon.client import connect
     from mtbsync_daemon.config import load_config
 
     console = Console(as_json=as_json, quiet=quiet)
+    following: list[Follower] = []
     config_path, kept = o.config_file(config), o.data_folder(data)
     _write_first_config(console, config_path)
 
@@ -55,20 +60,25 @@ def serve(
         found = load_config(config_path)
         _log_to(Places(kept).logs / "daemon.log")
         _say_what_is_watched(console, url, config_path, found, Places(kept))
+        folders = [str(folder.path) for folder in found.folder]
         console.result(
             {
                 "ok": True,
                 "url": url,
                 "config": str(config_path),
                 "data": str(kept),
-                "folders": [str(folder.path) for folder in found.folder],
+                "folders": folders,
             }
         )
+        if not (as_json or quiet):
+            following.append(Follower(console.say, kept, folders))
         if open_page:
             # It asks the daemon for a key, which cannot answer before this has returned.
-            threading.Thread(target=_open, args=(kept,), daemon=True).start()
+            threading.Thread(target=lambda: _open(console, connect(kept)), daemon=True).start()
 
     app.serve(config_path, kept, port, ready)
+    for follower in following:
+        follower.end()
     console.say("Stopped. What was under way goes on at the next start.")
     return 0
 
@@ -93,7 +103,9 @@ def _say_what_is_watched(
     from mtbsync_daemon.store import trails
     from mtbsync_daemon.store.reader import reading
 
-    console.say(f"mtbsync runs at {url}; `mtbsync status --open` opens its page, Ctrl-C ends it.")
+    console.say(
+        f"mtbsync runs at {url}; {hint('mtbsync status --open', places.data)} opens its page, Ctrl-C ends it."
+    )
     for folder in config.folder:
         console.say(f"Watched: {folder.path}")
     if not config.folder:
@@ -103,7 +115,8 @@ def _say_what_is_watched(
         )
     with reading(places.database) as library:
         if not library.read(trails.all_of):
-            console.say("There is no trail yet; `mtbsync trail add REF.MP4 --markers markers.csv` makes one.")
+            add = hint("mtbsync trail add REF.MP4 --markers markers.csv", places.data)
+            console.say(f"There is no trail yet; {add} makes one.")
 
 
 def _log_to(path: Path) -> None:
@@ -114,10 +127,10 @@ def _log_to(path: Path) -> None:
     logging.getLogger().addHandler(handler)
 
 
-def _open(data: Path) -> None:
-    from mtbsync_daemon.client import connect
-
-    webbrowser.open(connect(data).login_url())
+def _open(console: Console, client: Client) -> None:
+    url = client.login_url()
+    if not webbrowser.open(url):
+        console.warn(f"No browser could be started; open this within a minute, once: {url}")
 
 
 @ends_well
@@ -140,7 +153,7 @@ def status(
         client = connect(kept)
         document |= _of_the_daemon(console, client)
         if open_page:
-            webbrowser.open(client.login_url())
+            _open(console, client)
         elif not as_json:
             console.say(f"Open its page within a minute, once: {client.login_url()}")
     except NotRunningError as error:
@@ -173,39 +186,32 @@ def _of_the_library(console: Console, places: Places) -> dict[str, Any]:
     from mtbsync_daemon.store.reader import reading
 
     if not places.database.exists():
-        return {"jobs": {}, "waiting": [], "failed": []}
+        return {"jobs": {}, "delivered": [], "waiting": [], "failed": []}
     with reading(places.database) as library:
-        found = library.read(_jobs)
+        found = library.read(_found)
     counts = [f"{n} {state.replace('_', ' ')}" for state, n in found["jobs"].items() if n]
     console.say(f"Jobs: {', '.join(counts)}." if counts else "There was nothing to do yet.")
+    for one in found["delivered"]:
+        console.say(runs.say_delivered(one))
     for one in found["waiting"]:
-        console.say(f"Waits for you: {one['name']}. {' '.join(one['reasons'])}")
+        console.say(runs.say_waiting(one))
+    if found["waiting"]:
+        assign = hint("mtbsync trail assign RUN TRAIL", places.data)
+        console.say(f"Its page shows what you can do about that; {assign} names a run's trail.")
     for one in found["failed"]:
-        console.say(f"Failed: {one['kind']} of {one['name']} ({one['id']}). {one['error']}")
+        console.say(runs.say_failed(one))
     return found
 
 
-def _jobs(db: sqlite3.Connection) -> dict[str, Any]:
-    from mtbsync_daemon.store import jobs, syncs
+def _found(db: sqlite3.Connection) -> dict[str, Any]:
+    from mtbsync_daemon.store import exports, jobs
     from mtbsync_daemon.store.jobs import State
 
     by_kind = jobs.counts(db).values()
-    waiting = []
-    for job in jobs.page(db, _MOST_SHOWN, state=State.NEEDS_REVIEW):
-        sync = syncs.of_job(db, job.job_id)
-        waiting.append(
-            {"id": job.job_id, "name": _name(db, job), "reasons": [] if sync is None else list(sync.reasons)}
-        )
-    failed = [
-        {"id": job.job_id, "kind": job.kind.value, "name": _name(db, job), "error": job.error}
-        for job in jobs.page(db, _MOST_SHOWN, state=State.FAILED)
-    ]
-    counts = {state.value: sum(n.get(state.value, 0) for n in by_kind) for state in State}
-    return {"jobs": counts, "waiting": waiting, "failed": failed}
-
-
-def _name(db: sqlite3.Connection, job: Any) -> str:
-    from mtbsync_daemon.store import recordings
-
-    found = recordings.get(db, job.recording_id or "")
-    return Path(job.params.get("first", "")).name if found is None else found.name
+    newest = (runs.delivered(db, one) for one in exports.newest_recordings(db, _MOST_SHOWN))
+    return {
+        "jobs": {state.value: sum(n.get(state.value, 0) for n in by_kind) for state in State},
+        "delivered": [run for run in newest if run is not None],
+        "waiting": [runs.waiting(db, job) for job in jobs.page(db, _MOST_SHOWN, state=State.NEEDS_REVIEW)],
+        "failed": [runs.failed(db, job) for job in jobs.page(db, _MOST_SHOWN, state=State.FAILED)],
+    }

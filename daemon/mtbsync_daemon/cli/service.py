@@ -15,6 +15,7 @@ from mtbsync_daemon import service_units
 from mtbsync_daemon.cli import options as o
 from mtbsync_daemon.cli.command import ends_well
 from mtbsync_daemon.cli.console import Console
+from mtbsync_daemon.cli.hints import hint
 from mtbsync_daemon.places import Places
 from mtbsync_daemon.service_units import Command, Service
 from mtbsync_engine.errors import InputError, OutputError
@@ -37,13 +38,20 @@ def install(
     console = Console(as_json=as_json, quiet=quiet)
     service, places = _service(config, data), Places(o.data_folder(data))
     _check_free(service, places)
+    was_there = service.path.exists()
     _write(service, places.logs)
     for command in service.prepare:
         _run_until_it_fails(command)
-    for command in service.install:
-        _run_well(command)
+    try:
+        for command in service.install:
+            _run_well(command)
+    except OutputError:
+        if not was_there:
+            _take_out(service)
+        raise
     console.say(
-        f"mtbsync runs now, and whenever you log in ({service.path}). `mtbsync status` says how it stands."
+        f"mtbsync runs now, and whenever you log in ({service.path}). "
+        f"{hint('mtbsync status', places.data)} says how it stands."
     )
     if sys.platform == "linux":
         console.say("To have it run without a login as well: `loginctl enable-linger`.")
@@ -64,14 +72,7 @@ def uninstall(
     service = _service(config, data)
     was_there = service.path.exists()
     if was_there:
-        for command in service.remove:
-            _run(command)
-        try:
-            service.path.unlink()
-        except OSError as error:
-            raise OutputError(f"{service.path} cannot be removed: {error.strerror}.") from error
-        for command in service.after_removal:
-            _run(command)
+        _take_out(service)
     console.say("mtbsync does not start by itself any more." if was_there else "Nothing was installed.")
     console.result({"ok": True, "file": str(service.path), "removed": was_there})
     return 0
@@ -134,6 +135,17 @@ def _write(service: Service, logs: Path) -> None:
         logs.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"{logs} cannot be made: {error.strerror}.") from error
+
+
+def _take_out(service: Service) -> None:
+    for command in service.remove:
+        _run(command)
+    try:
+        service.path.unlink()
+    except OSError as error:
+        raise OutputError(f"{service.path} cannot be removed: {error.strerror}.") from error
+    for command in service.after_removal:
+        _run(command)
 
 
 def _check_free(service: Service, places: Places) -> None:

@@ -2,6 +2,9 @@
 
 aiohttp's own answer for files pays no heed to an `If-Range` with an ETag, and gives a compressed neighbour of
 the same name where there is one; here one open file is all that can be read.
+
+Whatever touches footage does so in threads of its own: a share that hangs holds those, and not the threads
+that ask the library.
 """
 
 from __future__ import annotations
@@ -9,18 +12,45 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-from collections.abc import Mapping
-from contextlib import closing
+from collections.abc import AsyncIterator, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from email.utils import formatdate
+from functools import partial
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, ParamSpec, TypeVar
 
 from aiohttp import web
 
 from mtbsync_daemon.http.problems import Problem
 
+N_THREADS = 16
 _PIECE = 2**18
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
+
+_THREADS = web.AppKey("file_threads", ThreadPoolExecutor)
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+async def file_threads(app: web.Application) -> AsyncIterator[None]:
+    """The threads of `on_disk`, for as long as the app runs."""
+    app[_THREADS] = ThreadPoolExecutor(N_THREADS, "files")
+    yield
+    app[_THREADS].shutdown(wait=False)
+
+
+async def on_disk(request: web.Request, work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+    """What `work`, which looks at files that may lie anywhere, gives."""
+    do = partial(work, *args, **kwargs)
+    return await asyncio.get_running_loop().run_in_executor(request.app[_THREADS], do)
+
+
+def is_there(path: Path) -> bool:
+    """Whether there is such a file that can be reached now."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
 
 
 async def send_file(request: web.Request, path: Path, headers: Mapping[str, str]) -> web.StreamResponse:
@@ -30,15 +60,24 @@ async def send_file(request: web.Request, path: Path, headers: Mapping[str, str]
         Problem: it is not there, or has no such part.
     """
     try:
-        file = await asyncio.to_thread(path.open, "rb")
+        file, status = await on_disk(request, _opened, path)
     except OSError as error:
         raise Problem(404, f"{path.name} cannot be read: {error.strerror}.") from error
-    with closing(file):
-        return await _send(request, file, headers)
+    try:
+        return await _send(request, file, status, headers)
+    finally:
+        # A read that hangs would have to be waited for.
+        request.app[_THREADS].submit(file.close)
 
 
-async def _send(request: web.Request, file: BinaryIO, headers: Mapping[str, str]) -> web.StreamResponse:
-    status = os.fstat(file.fileno())
+def _opened(path: Path) -> tuple[BinaryIO, os.stat_result]:
+    file = path.open("rb")
+    return file, os.fstat(file.fileno())
+
+
+async def _send(
+    request: web.Request, file: BinaryIO, status: os.stat_result, headers: Mapping[str, str]
+) -> web.StreamResponse:
     n_bytes = status.st_size
     etag = f'"{status.st_mtime_ns:x}-{n_bytes:x}"'
     modified = formatdate(status.st_mtime, usegmt=True)
@@ -56,15 +95,15 @@ async def _send(request: web.Request, file: BinaryIO, headers: Mapping[str, str]
     response.content_length = end - first
     await response.prepare(request)
     if request.method != "HEAD":
-        file.seek(first)
-        await _copy(file, response, end - first)
+        await on_disk(request, file.seek, first)
+        await _copy(request, file, response, end - first)
     return response
 
 
-async def _copy(file: BinaryIO, response: web.StreamResponse, n_bytes: int) -> None:
+async def _copy(request: web.Request, file: BinaryIO, response: web.StreamResponse, n_bytes: int) -> None:
     while n_bytes > 0:
         try:
-            piece = await asyncio.to_thread(file.read, min(_PIECE, n_bytes))
+            piece = await on_disk(request, file.read, min(_PIECE, n_bytes))
         except OSError as error:
             raise ConnectionResetError(f"The file went away while it was sent: {error}") from error
         if not piece:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from mtbsync_daemon.config import FIND
 from mtbsync_daemon.store.jobs import Kind, State
 from mtbsync_daemon.store.markers import MarkerState
 
@@ -20,6 +21,23 @@ def _storable(text: str) -> str:
     return text
 
 
+def _not_empty(text: str) -> str:
+    if not text.strip():
+        raise ValueError("is empty; give the marker a name")
+    return text
+
+
+def means_find(name: str) -> bool:
+    """Whether a folder's `trail` of that name in the settings has its trail found, or reads as if it did."""
+    return name.strip().casefold() == FIND
+
+
+def _trail_name(text: str) -> str:
+    if means_find(text):
+        raise ValueError(f"'{text}' has a trail found in the settings; call this one something else")
+    return text
+
+
 def _path(text: str) -> str:
     try:
         os.fsencode(text)
@@ -30,6 +48,7 @@ def _path(text: str) -> str:
 
 Text = Annotated[str, Field(max_length=_LONGEST_TEXT), AfterValidator(_storable)]
 Name = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_storable)]
+TrailName = Annotated[Name, AfterValidator(_trail_name)]
 Id = Annotated[str, Field(min_length=1, max_length=400), AfterValidator(_storable)]
 PathText = Annotated[
     str, Field(min_length=1, max_length=4096), AfterValidator(_storable), AfterValidator(_path)
@@ -96,14 +115,15 @@ class File(Document):
 
 class Sync(Versioned):
     """What came of lining a recording up with a trail. `progress` is of `stage`; `reference` is the recording
-    that the trail was ridden in first; `accepted` says whether its markers are trusted."""
+    that the trail was ridden in first; `accepted` says whether its markers are trusted. It is
+    `cancelled` when a person stopped or dismissed it."""
 
     id: str
     recording: str
     wanted_trail: str | None
     trail: str | None
     reference: str | None
-    state: Literal["queued", "running", "done", "failed"]
+    state: Literal["queued", "running", "done", "failed", "cancelled"]
     stage: str
     progress: Share
     verdict: Verdict | None
@@ -225,14 +245,14 @@ class TrailWanted(Document):
     """A new trail; it is called as its reference's file where no name is given."""
 
     recording: Id
-    name: Name | None = None
+    name: TrailName | None = None
     markers: tuple[TrailMarkerWanted, ...] = Field((), max_length=_MOST_MARKERS)
 
 
 class TrailChange(Document):
     """Another name, or other markers, for a trail."""
 
-    name: Name | None = None
+    name: TrailName | None = None
     markers: Annotated[tuple[TrailMarkerWanted, ...], Field(max_length=_MOST_MARKERS)] | None = None
 
 
@@ -260,9 +280,16 @@ class SyncWanted(Document):
 
 
 class SyncChange(Document):
-    """A person trusts a sync that waited for one."""
+    """A person's word on a sync that waited for one: they trust it, or the run is of no trail."""
 
-    accepted: Literal[True]
+    accepted: Literal[True] | None = None
+    dismissed: Literal[True] | None = None
+
+    @model_validator(mode="after")
+    def _is_one_word(self) -> Self:
+        if (self.accepted is None) == (self.dismissed is None):
+            raise ValueError("Say either accepted or dismissed")
+        return self
 
 
 # --- markers --------------------------------------------------------------------------------------
@@ -350,7 +377,7 @@ class ToldMarker(Document):
     id: Id | None
     t_s: Seconds
     duration_s: Seconds
-    name: Text
+    name: Annotated[Text, AfterValidator(_not_empty)]
     colour: Text
     note: Text
     changed: bool

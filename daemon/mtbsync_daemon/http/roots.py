@@ -9,8 +9,13 @@ from mtbsync_daemon.http.problems import Problem
 from mtbsync_daemon.store.ids import as_text
 
 
+def real_roots(roots: Iterable[Path]) -> tuple[Path, ...]:
+    """Where folders that the settings name really are, for `check_within`."""
+    return tuple(_real(root) for root in roots)
+
+
 def check_within(path: Path, roots: Iterable[Path]) -> Path:
-    """Where `path` really is, all links followed; it need not be there.
+    """Where `path` really is, all links followed; it need not be there. `roots` are those of `real_roots`.
 
     Raises:
         Problem: that is below none of `roots`.
@@ -20,7 +25,7 @@ def check_within(path: Path, roots: Iterable[Path]) -> Path:
     except (OSError, RuntimeError, ValueError):
         # Links in a circle, a drive that is gone.
         raise _outside(path) from None
-    if not (path.is_absolute() and any(real.is_relative_to(_real(root)) for root in roots)):
+    if not (path.is_absolute() and any(real.is_relative_to(root) for root in roots)):
         raise _outside(path)
     return real
 
@@ -39,5 +44,7 @@ def _real(root: Path) -> Path:
 
 def _outside(path: Path) -> Problem:
     return Problem(
-        403, f"{shown(path)} lies outside the folders that mtbsync may read; the settings name them."
+        403,
+        f"{shown(path)} lies outside the folders that mtbsync may read: those that are watched, and "
+        "those that `roots` in the settings names.",
     )

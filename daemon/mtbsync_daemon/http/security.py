@@ -21,6 +21,7 @@ from mtbsync_daemon.http.problems import Problem, answer
 _NAMES = ("127.0.0.1", "localhost", "[::1]")
 _SAFE = ("GET", "HEAD", "OPTIONS")
 _CODE_LASTS_S = 60.0
+_SESSION_LASTS_S = 30 * 86400.0
 # Far more than one person opens; what comes first goes first.
 _MOST_CODES, _MOST_SESSIONS = 16, 64
 _HEADERS = {
@@ -37,14 +38,15 @@ _HEADERS = {
 class Access:
     """The keys of one daemon: the token, the sessions of browsers, and codes that one can be begun with.
 
-    `port` is where the daemon listens. Of sessions and codes only digests are kept.
+    `port` is where the daemon listens. Codes and sessions end in their time, and only digests of
+    them are kept.
     """
 
     token: str
     port: int = 0
     clock: Callable[[], float] = time.monotonic
     _codes: dict[bytes, float] = field(default_factory=dict)
-    _sessions: dict[bytes, None] = field(default_factory=dict)
+    _sessions: dict[bytes, float] = field(default_factory=dict)
 
     @property
     def hosts(self) -> frozenset[str]:
@@ -74,7 +76,7 @@ class Access:
                 403, "This link has been used or is too old. `mtbsync status` gives a new one to open."
             )
         session = secrets.token_urlsafe(32)
-        self._sessions[_digest(session)] = None
+        self._sessions[_digest(session)] = self.clock() + _SESSION_LASTS_S
         _keep_newest(self._sessions, _MOST_SESSIONS)
         return session
 
@@ -83,8 +85,8 @@ class Access:
         return hmac.compare_digest(given.encode("utf-8", "surrogateescape"), self.token.encode())
 
     def is_session(self, given: str) -> bool:
-        """Whether `given` is a session's."""
-        return _digest(given) in self._sessions
+        """Whether `given` is a session's that has not ended."""
+        return self._sessions.get(_digest(given), -1.0) > self.clock()
 
 
 ACCESS = web.AppKey("access", Access)
@@ -177,6 +179,6 @@ def _digest(secret: str) -> bytes:
     return sha256(secret.encode("utf-8", "surrogateescape")).digest()
 
 
-def _keep_newest(keys: dict[bytes, float] | dict[bytes, None], n: int) -> None:
+def _keep_newest(keys: dict[bytes, float], n: int) -> None:
     while len(keys) > n:
         del keys[next(iter(keys))]

@@ -12,6 +12,7 @@ from functools import partial
 from aiohttp import web
 
 from mtbsync_daemon.http.events import STREAMS, Streams
+from mtbsync_daemon.http.files import file_threads
 from mtbsync_daemon.http.openapi import describe
 from mtbsync_daemon.http.problems import tell_problems
 from mtbsync_daemon.http.routes.system import OPENAPI
@@ -56,7 +57,7 @@ def make_app(services: Services) -> web.Application:
             app.router.add_route("HEAD", route.path, handler, expect_handler=expect)
     app.on_response_prepare.append(protect)
     app.on_shutdown.append(_end_streams)
-    app.cleanup_ctx.append(_follow)
+    app.cleanup_ctx.extend((_follow, file_threads))
     return app
 
 
@@ -95,7 +96,8 @@ def _listening(port: int) -> socket.socket:
     except OSError as error:
         listening.close()
         raise PortError(
-            f"Port {port} cannot be used ({error.strerror}); choose another in the settings, or 0 for any."
+            f"Port {port} cannot be used ({error.strerror}); choose another, in the settings or with "
+            "--port, or 0 for any."
         ) from error
     return listening
 

@@ -6,9 +6,10 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 
 from mtbsync_daemon.http import models
+from mtbsync_daemon.http.problems import Problem
 from mtbsync_daemon.library import Library
 from mtbsync_daemon.store import markers, trails
-from mtbsync_daemon.store.ids import new_id
+from mtbsync_daemon.store.ids import new_marker_id
 from mtbsync_daemon.store.markers import MarkerRow, MarkerState
 from mtbsync_daemon.store.recordings import RecordingRow
 from mtbsync_daemon.store.trails import TrailMarker, TrailRow
@@ -33,9 +34,16 @@ def shown_markers(db: sqlite3.Connection, recording: RecordingRow) -> Iterator[m
             yield _shown(m.marker_id, m.t_s, m.duration_s, words, m.needs_review, m.reason)
 
 
-def take_told(db: sqlite3.Connection, library: Library, told: models.Told) -> None:
+def take_told(db: sqlite3.Connection, library: Library, recording: RecordingRow, told: models.Told) -> None:
     """Note what a timeline shows over a recording, and follow it: a reference's markers are these from now
-    on, and on a run a changed one is the person's correction."""
+    on, and on a run a changed one is the person's correction.
+
+    Raises:
+        Problem: one of them stands behind the recording's end.
+    """
+    for m in told.markers:
+        if m.t_s > recording.duration_s:
+            raise Problem(422, f"{m.name} stands behind the end of {recording.name}; move it onto the clip.")
     markers.tell(db, told.recording, told.timeline, [m.model_dump() for m in told.markers])
     trail = trails.of_recording(db, told.recording)
     if trail is not None:
@@ -102,8 +110,7 @@ def _trail_markers(trail: TrailRow, told: Sequence[models.ToldMarker]) -> tuple[
         known = named.pop(m.id, None) if m.id is not None else _same(m, left)
         marker_id = known.marker_id if known is not None else m.id
         if marker_id is None or marker_id in made:
-            # The letter keeps spreadsheets from reading digits and an e as a number.
-            marker_id = f"m{new_id()}"
+            marker_id = new_marker_id()
         made[marker_id] = _trail_marker(marker_id, m, known)
     return tuple(sorted(made.values(), key=lambda m: m.t_s))
 

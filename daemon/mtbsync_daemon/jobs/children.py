@@ -51,6 +51,8 @@ class ChildProcesses:
     there, takes most of a second.
     """
 
+    problem = ""
+
     def __init__(self, n_slots: int, n_threads: int, *, idle_s: float = 30.0) -> None:
         self.n_slots = n_slots
         self.n_threads = n_threads

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import CancelledError
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -28,10 +29,12 @@ class DaskCluster:
 
     n_threads = 1
 
-    def __init__(self, address: str, client: Client) -> None:
+    def __init__(self, address: str) -> None:
         """For `connect`."""
         self._address = address
-        self._client = client
+        self._client: Client | None = None
+        self._went_away = f"The cluster at {address} went away; see whether it runs."
+        self._why_not = self._went_away
         self._connecting = asyncio.Lock()
         self._is_closed = False
         self._topic = f"mtbsync-{uuid4()}"
@@ -41,28 +44,52 @@ class DaskCluster:
     async def connect(cls, address: str) -> DaskCluster:
         """The cluster whose scheduler is at `address`, such as tcp://192.168.1.2:8786.
 
-        Raises:
-            MtbsyncError: nothing answers there; or Dask is not installed.
+        Where it does not answer, that is its `problem`, and each task tries anew.
         """
-        return cls(address, await _connect(address))
+        cluster = cls(address)
+        with suppress(MtbsyncError):
+            await cluster._connected()
+        return cluster
 
     @property
     def n_slots(self) -> int:
-        """The threads of all workers, as of a few seconds ago; one where the scheduler has long been away.
+        """The threads of all workers, as of a few seconds ago; one where there are none, or the scheduler is
+        away.
 
-        That one finds out whether it is there again.
+        That one waits for them, or finds out whether it is there again.
         """
-        return int(self._client.scheduler_info().get("total_threads", 1))
+        known = {} if self._client is None else self._client.scheduler_info()
+        return max(1, int(known.get("total_threads", 1)))
+
+    @property
+    def problem(self) -> str:
+        """As `Executor.problem`."""
+        is_there = self._client is not None and self._client.status == "running"
+        return "" if is_there else self._why_not
 
     async def run(self, task: Task, on_progress: Callable[[Progress], None]) -> Outcome:
         """As `Executor.run`."""
+        try:
+            client = await self._connected()
+        except MtbsyncError as error:
+            return Outcome(None, str(error), may_pass=True, counts=False)
+        return STOPPED if client is None else await self._run(client, task, on_progress)
+
+    async def close(self) -> None:
+        """As `Executor.close`; the cluster's own processes stay."""
+        async with self._connecting:
+            self._is_closed = True
+            if self._client is not None:
+                await self._client.close()
+
+    async def _run(self, client: Client, task: Task, on_progress: Callable[[Progress], None]) -> Outcome:
         from distributed import KilledWorker
         from distributed.client import ClosedClientError
 
         key = f"mtbsync-{task.task_id}-{uuid4()}"
         self._listeners[key] = on_progress
         try:
-            return await self._run(key, task)
+            return await self._submit(client, key, task)
         except KilledWorker:
             sentence = (
                 "Each worker of the cluster that took this went away before its end; "
@@ -74,24 +101,14 @@ class DaskCluster:
                 f"A machine of the cluster cannot run this ({error}); install the same mtbsync on each."
             )
             return Outcome(None, sentence)
-        except MtbsyncError as error:
-            return Outcome(None, str(error), may_pass=True, counts=False)
         except (CancelledError, ClosedClientError, OSError):
             if self._is_closed:
                 return STOPPED
-            sentence = f"The cluster at {self._address} went away; see whether it runs."
-            return Outcome(None, sentence, may_pass=True, counts=False)
+            return Outcome(None, self._went_away, may_pass=True, counts=False)
         finally:
             del self._listeners[key]
 
-    async def close(self) -> None:
-        """As `Executor.close`; the cluster's own processes stay."""
-        async with self._connecting:
-            self._is_closed = True
-            await self._client.close()
-
-    async def _run(self, key: str, task: Task) -> Outcome:
-        client = await self._connected()
+    async def _submit(self, client: Client, key: str, task: Task) -> Outcome:
         # A scheduler that was started anew has forgotten who listens.
         client.subscribe_topic(self._topic, self._hear)
         future = client.submit(_run_on_worker, task, self._topic, key=key, pure=False)
@@ -102,12 +119,24 @@ class DaskCluster:
             if not future.done():
                 await future.cancel()
 
-    async def _connected(self) -> Client:
-        """The client, or a new one where that gave up because the cluster was away for long."""
+    async def _connected(self) -> Client | None:
+        """The client, or a new one where there is none or it gave up because the cluster was away for long;
+        None once this is closed.
+
+        Raises:
+            MtbsyncError: nothing answers there; or Dask is not installed.
+        """
         async with self._connecting:
-            if self._client.status == "closed" and not self._is_closed:
-                self._client = await _connect(self._address)
-        return self._client
+            if self._is_closed:
+                return None
+            if self._client is None or self._client.status == "closed":
+                try:
+                    self._client = await _connect(self._address)
+                except MtbsyncError as error:
+                    self._why_not = str(error)
+                    raise
+                self._why_not = self._went_away
+            return self._client
 
     def _hear(self, event: tuple[float, dict[str, Any]]) -> None:
         _, said = event

@@ -82,6 +82,10 @@ class Executor(Protocol):
     def n_threads(self) -> int:
         """How many threads each of them should be given."""
 
+    @property
+    def problem(self) -> str:
+        """Why no task can be run at present, as a sentence; empty where they can."""
+
     async def run(self, task: Task, on_progress: Callable[[Progress], None]) -> Outcome:
         """Run `task` to its end, however that comes. To cancel this coroutine is to stop the task at once."""
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
 from mtbsync_engine.errors import InputError, OutputError
+from mtbsync_engine.files import replacing
 
 # "mtbs" in ASCII: tells this file from any other SQLite database.
 APPLICATION_ID = 0x6D746273
@@ -48,9 +49,7 @@ class Store:
         except OSError as error:
             raise OutputError(f"The library {path} cannot be made: {error.strerror}.") from error
         except sqlite3.DatabaseError as error:
-            raise LibraryError(
-                f"{path} is damaged ({error}); move it away, and put one of the copies in {backups} there."
-            ) from error
+            raise LibraryError(f"{path} is damaged ({error}). {how_to_restore(path, backups)}") from error
         self._path = path
         self._write_lock, self._read_lock = threading.Lock(), threading.Lock()
         self._listeners: list[Callable[[], None]] = []
@@ -105,6 +104,14 @@ def check_integrity(path: Path) -> str:
         raise LibraryError(f"{path} cannot be read as a library: {error}.") from error
 
 
+def how_to_restore(path: Path, backups: Path) -> str:
+    """What to do about a damaged library; SQLite would add to the copy what it finds in files beside it."""
+    return (
+        f"Stop mtbsync, move {path.name}, {path.name}-wal and {path.name}-shm away, as far as they are "
+        f"there, and put the newest copy from {backups} there as {path.name}."
+    )
+
+
 def newest_version() -> int:
     """The version that this mtbsync's library has."""
     return len(_migrations())
@@ -157,8 +164,7 @@ def _upgrade(db: sqlite3.Connection, path: Path, backups: Path) -> None:
 
 
 def _back_up(db: sqlite3.Connection, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with closing(sqlite3.connect(path)) as copy:
+    with replacing(path) as temporary, closing(sqlite3.connect(temporary)) as copy:
         db.backup(copy)
 
 

@@ -76,18 +76,43 @@ def page(
     )
 
 
-def owners_of_stem(db: sqlite3.Connection, folder: Path, stem: str) -> set[str]:
-    """The recordings with files in `folder` whose names begin with `stem`."""
-    begins = os.fsencode(folder / stem)
-    rows = db.execute(
-        "SELECT DISTINCT recording_id FROM exports WHERE substr(path, 1, ?) = ?", (len(begins), begins)
+def stem_for(db: sqlite3.Connection, folder: Path, recording_id: str, name: str) -> str:
+    """What a recording's files in `folder` are called: always the same, as the recording is, and where
+    cameras count from 1 again and another has that name, with the beginning of its id."""
+    known = db.execute(
+        "SELECT stem FROM stems WHERE folder = ? AND recording_id = ?", (os.fsencode(folder), recording_id)
+    ).fetchone()
+    if known is not None:
+        return os.fsdecode(known["stem"])
+    for stem in (name, f"{name}-{recording_id[:6]}", f"{name}-{recording_id}"):
+        # Some file systems tell no capitals.
+        taken = {os.fsdecode(row["stem"]).casefold() for row in _stems_in(db, folder)}
+        if stem.casefold() not in taken:
+            break
+    db.execute(
+        "INSERT INTO stems (folder, stem, recording_id) VALUES (?, ?, ?)",
+        (os.fsencode(folder), os.fsencode(stem), recording_id),
     )
-    return {row[0] for row in rows}
+    return stem
+
+
+def _stems_in(db: sqlite3.Connection, folder: Path) -> list[sqlite3.Row]:
+    return db.execute("SELECT stem FROM stems WHERE folder = ?", (os.fsencode(folder),)).fetchall()
 
 
 def get(db: sqlite3.Connection, export_id: str) -> ExportRow | None:
     """The export of that id."""
     return next(iter(_exports(db.execute("SELECT * FROM exports WHERE id = ?", (export_id,)))), None)
+
+
+def newest_recordings(db: sqlite3.Connection, limit: int) -> list[str]:
+    """The ids of the recordings that something was written for last, the newest first."""
+    rows = db.execute(
+        "SELECT recording_id FROM exports GROUP BY recording_id "
+        "ORDER BY max(written_at) DESC, recording_id LIMIT ?",
+        (limit,),
+    )
+    return [row["recording_id"] for row in rows]
 
 
 def _exports(rows: Iterable[sqlite3.Row]) -> list[ExportRow]:

@@ -14,6 +14,11 @@ def new_id() -> str:
     return secrets.token_hex(8)
 
 
+def new_marker_id() -> str:
+    """A name that no other marker has. Without the letter, spreadsheets read digits and an e as a number."""
+    return f"m{new_id()}"
+
+
 def key_of(kind: str, inputs: Any) -> str:
     """The same text for the same work: `inputs` are plain values that name contents and parameters."""
     canonical = json.dumps([kind, inputs], sort_keys=True, separators=(",", ":"))

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
 from typing import Any
 
 from mtbsync_daemon.store import events
@@ -18,6 +16,8 @@ MAX_ATTEMPTS = 3
 # A first try that can pass is made again after this long, the next after four times as long.
 _BACK_OFF_S = 10.0
 _LONGEST_WAIT_S = 3600.0
+# How often it is seen whether what was away is back.
+_AWAY_S = 30.0
 
 
 class State(StrEnum):
@@ -107,10 +107,13 @@ def enqueue(
 def claim(db: sqlite3.Connection, boot_id: str) -> JobRow | None:
     """The job to be done next, now running; None where nothing is due.
 
-    Syncs wait until every trail is indexed, so that a run is compared with all of them.
+    Of one recording only one thing is done at a time. Syncs wait until every trail is indexed, so that a run
+    is compared with all of them.
     """
     row = db.execute(
         "SELECT * FROM jobs WHERE state = 'queued' AND (not_before <= ?1 OR not_before > ?1 + ?2) "
+        "AND NOT EXISTS (SELECT 1 FROM jobs AS other WHERE other.recording_id = jobs.recording_id "
+        "AND other.state = 'running') "
         "AND (kind != 'sync' OR NOT EXISTS (SELECT 1 FROM jobs AS other WHERE other.kind = 'index' "
         "AND other.state IN ('queued', 'running'))) ORDER BY priority DESC, created_at, id LIMIT 1",
         (now(), _LONGEST_WAIT_S),
@@ -127,9 +130,12 @@ def claim(db: sqlite3.Connection, boot_id: str) -> JobRow | None:
 
 
 def next_due_s(db: sqlite3.Connection) -> float | None:
-    """Seconds until a job that waits for its next try is due; None where none waits."""
-    row = db.execute("SELECT min(not_before) FROM jobs WHERE state = 'queued' AND not_before > 0").fetchone()
-    return None if row[0] is None else min(max(0.0, row[0] - now()), _LONGEST_WAIT_S)
+    """Seconds until the next of those is due that wait for a moment; None where none does."""
+    at = now()
+    row = db.execute(
+        "SELECT min(not_before) FROM jobs WHERE state = 'queued' AND not_before > ?", (at,)
+    ).fetchone()
+    return None if row[0] is None else min(row[0] - at, _LONGEST_WAIT_S)
 
 
 def end(
@@ -172,10 +178,10 @@ def try_again_later(db: sqlite3.Connection, job: JobRow, error: str) -> bool:
 
 
 def postpone(db: sqlite3.Connection, job: JobRow, error: str) -> None:
-    """Queue a job once more that could not be begun: that attempt does not count."""
+    """Queue a job once more that could not be begun, as what it needs is away; that does not count."""
     db.execute(
         "UPDATE jobs SET state = 'queued', attempts = attempts - 1, not_before = ?, error = ? WHERE id = ?",
-        (now() + _BACK_OFF_S, error, job.job_id),
+        (now() + _AWAY_S, error, job.job_id),
     )
     events.add(db, "job", job.job_id)
 
@@ -204,16 +210,6 @@ def requeue(db: sqlite3.Connection, job_id: str) -> None:
     """Queue an interrupted job as it is."""
     db.execute("UPDATE jobs SET state = 'queued', not_before = 0 WHERE id = ?", (job_id,))
     events.add(db, "job", job_id)
-
-
-def failed_since(db: sqlite3.Connection, folder: Path, since: float) -> list[JobRow]:
-    """What failed since then with recordings that have files in a watched folder."""
-    rows = db.execute(
-        "SELECT * FROM jobs WHERE state = 'failed' AND ended_at >= ? AND recording_id IN "
-        "(SELECT recording_id FROM files WHERE folder = ?)",
-        (since, os.fsencode(folder)),
-    )
-    return [_job(row) for row in rows]
 
 
 def start_over(db: sqlite3.Connection, job_id: str) -> None:

@@ -62,6 +62,25 @@ def place(db: sqlite3.Connection, recording_id: str, markers: Iterable[MarkerRow
     events.add(db, "markers", recording_id)
 
 
+def is_decided(db: sqlite3.Connection, recording_id: str) -> bool:
+    """Whether a person has decided anything about a run's markers, or trusts its sync."""
+    row = db.execute(
+        "SELECT 1 FROM markers WHERE recording_id = ?1 AND state != 'found' UNION "
+        "SELECT 1 FROM syncs WHERE recording_id = ?1 AND verdict = 'review' AND is_accepted",
+        (recording_id,),
+    ).fetchone()
+    return row is not None
+
+
+def forget_of_other_trails(db: sqlite3.Connection, recording_id: str, trail_id: str) -> None:
+    """Forget the markers that a run has from any trail but this one, which it is on now."""
+    db.execute(
+        "DELETE FROM markers WHERE recording_id = ?1 AND sync_id IN "
+        "(SELECT id FROM syncs WHERE recording_id = ?1 AND trail_id IS NOT NULL AND trail_id != ?2)",
+        (recording_id, trail_id),
+    )
+
+
 def change(db: sqlite3.Connection, marker: MarkerRow, **changed: Any) -> MarkerRow:
     """A person's decision on a marker: other values, or another state."""
     made = replace(marker, **changed, version=marker.version + 1)

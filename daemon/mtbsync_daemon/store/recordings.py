@@ -13,6 +13,8 @@ from typing import Any
 from mtbsync_daemon.store import events
 from mtbsync_daemon.store.ids import as_text, now
 
+TRACK_SUFFIXES = (".gpx", ".fit")
+
 
 @dataclass(frozen=True)
 class StoredFile:
@@ -157,23 +159,43 @@ def group(db: sqlite3.Connection, first: Path) -> list[StoredFile]:
     return _files(db.execute("SELECT * FROM files WHERE first = ? ORDER BY path", (os.fsencode(first),)))
 
 
-def forget_if_unused(db: sqlite3.Connection, recording_id: str) -> None:
-    """Forget a recording that no file is left of, unless it is a reference or a person has worked on it."""
+def is_taken(db: sqlite3.Connection, files: Iterable[StoredFile]) -> bool:
+    """Whether these very files, as they are now, are known to be a recording's."""
+    for file in files:
+        row = db.execute(
+            "SELECT 1 FROM files WHERE path = ? AND n_bytes = ? AND mtime_ns = ? "
+            "AND recording_id IS NOT NULL",
+            (os.fsencode(file.path), file.n_bytes, file.mtime_ns),
+        ).fetchone()
+        if row is None:
+            return False
+    return True
+
+
+def replace_if_unused(db: sqlite3.Connection, recording_id: str, successor_id: str) -> None:
+    """Forget a recording that no file is left of, as its files are another's now, unless it is a reference
+    or a person has worked on it. What was written for editors is the successor's to write anew."""
     is_used = db.execute(
         "SELECT 1 FROM files WHERE recording_id = ?1 UNION SELECT 1 FROM trails WHERE recording_id = ?1 "
         "UNION SELECT 1 FROM markers WHERE recording_id = ?1 AND state != 'found'",
         (recording_id,),
     ).fetchone()
-    if is_used is None:
+    if is_used is not None:
+        return
+    db.execute(
+        "UPDATE jobs SET state = 'cancelled', error = 'Its files belong to another recording now.' "
+        "WHERE recording_id = ? AND state = 'queued'",
+        (recording_id,),
+    )
+    for table in ("exports", "stems"):
         db.execute(
-            "UPDATE jobs SET state = 'cancelled', error = 'Its files belong to another recording now.' "
-            "WHERE recording_id = ? AND state = 'queued'",
-            (recording_id,),
+            f"UPDATE OR IGNORE {table} SET recording_id = ? WHERE recording_id = ?",
+            (successor_id, recording_id),
         )
-        for table in ("markers", "syncs", "told", "exports"):
-            db.execute(f"DELETE FROM {table} WHERE recording_id = ?", (recording_id,))
-        db.execute("DELETE FROM recordings WHERE id = ?", (recording_id,))
-        events.add(db, "recording", recording_id)
+    for table in ("markers", "syncs"):
+        db.execute(f"DELETE FROM {table} WHERE recording_id = ?", (recording_id,))
+    db.execute("DELETE FROM recordings WHERE id = ?", (recording_id,))
+    events.add(db, "recording", recording_id)
 
 
 def never_synced(db: sqlite3.Connection) -> list[RecordingRow]:
@@ -190,12 +212,20 @@ def folder_of_file(db: sqlite3.Connection, path: Path) -> Path | None:
     return Path(os.fsdecode(row["folder"])) if row is not None and row["folder"] else None
 
 
-def folder_of(db: sqlite3.Connection, recording_id: str) -> Path | None:
-    """The watched folder that a recording came from; None where a program named it."""
-    row = db.execute(
-        "SELECT folder FROM files WHERE recording_id = ? AND folder != x'' LIMIT 1", (recording_id,)
-    ).fetchone()
-    return None if row is None else Path(os.fsdecode(row["folder"]))
+def folders_of(db: sqlite3.Connection, recording_id: str) -> list[tuple[Path, Path]]:
+    """The watched folders that copies of a recording were found in, each with the copy's first chapter."""
+    rows = db.execute(
+        "SELECT folder, path FROM files WHERE recording_id = ? AND folder != x'' AND path = first "
+        "ORDER BY path",
+        (recording_id,),
+    )
+    return [(Path(os.fsdecode(row["folder"])), Path(os.fsdecode(row["path"]))) for row in rows]
+
+
+def track_sizes(db: sqlite3.Connection, recording_id: str) -> list[int]:
+    """Tells which GPX and FIT files lie beside a recording, by their sizes."""
+    files = files_of(db, recording_id)
+    return sorted({f.n_bytes for f in files if f.path.suffix.lower() in TRACK_SUFFIXES})
 
 
 def refused(db: sqlite3.Connection, limit: int) -> list[StoredFile]:

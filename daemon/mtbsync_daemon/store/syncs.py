@@ -11,6 +11,8 @@ from typing import Any
 from mtbsync_daemon.store import events
 from mtbsync_daemon.store.ids import now
 
+_NEXT_TURN = "(SELECT ifnull(max(turn), 0) + 1 FROM syncs WHERE recording_id = {})"
+
 
 @dataclass(frozen=True)
 class SyncRow:
@@ -33,12 +35,22 @@ class SyncRow:
 
 
 def add(db: sqlite3.Connection, job_id: str, recording_id: str, wanted_trail_id: str | None) -> SyncRow:
-    """The sync that a new job is for."""
+    """The sync that a new job is for, which counts from now on."""
     db.execute(
-        "INSERT INTO syncs (id, job_id, recording_id, wanted_trail_id, created_at) VALUES (?, ?, ?, ?, ?)",
-        (job_id, job_id, recording_id, wanted_trail_id, now()),
+        "INSERT INTO syncs (id, job_id, recording_id, wanted_trail_id, created_at, turn) "
+        f"VALUES (?1, ?1, ?2, ?3, ?4, {_NEXT_TURN.format('?2')})",
+        (job_id, recording_id, wanted_trail_id, now()),
     )
     return _changed(db, job_id)
+
+
+def make_current(db: sqlite3.Connection, sync: SyncRow) -> SyncRow:
+    """Have a sync that was done before count, and not those done since."""
+    db.execute(
+        f"UPDATE syncs SET turn = {_NEXT_TURN.format('recording_id')}, version = version + 1 WHERE id = ?",
+        (sync.sync_id,),
+    )
+    return _changed(db, sync.sync_id)
 
 
 def run_again(db: sqlite3.Connection, sync: SyncRow) -> SyncRow:
@@ -57,7 +69,8 @@ def found(
     candidates: Sequence[Mapping[str, Any]],
     artifact: str | None,
 ) -> SyncRow:
-    """Note what a sync's job found."""
+    """Note what a sync's job found. What a person trusted before is trusted still where it says the same."""
+    is_as_before = (trail_id, verdict) == (sync.trail_id, sync.verdict)
     db.execute(
         "UPDATE syncs SET trail_id = ?, verdict = ?, reasons = ?, candidates = ?, artifact = ?, "
         "is_accepted = ?, version = version + 1 WHERE id = ?",
@@ -67,7 +80,7 @@ def found(
             json.dumps(list(reasons)),
             json.dumps(list(candidates)),
             artifact,
-            verdict == "accept",
+            verdict == "accept" or (is_as_before and sync.is_accepted),
             sync.sync_id,
         ),
     )
@@ -77,6 +90,12 @@ def found(
 def accept(db: sqlite3.Connection, sync: SyncRow) -> SyncRow:
     """Note that a person trusts a sync."""
     db.execute("UPDATE syncs SET is_accepted = 1, version = version + 1 WHERE id = ?", (sync.sync_id,))
+    return _changed(db, sync.sync_id)
+
+
+def dismissed(db: sqlite3.Connection, sync: SyncRow) -> SyncRow:
+    """Note that a person wants no more of a sync."""
+    db.execute("UPDATE syncs SET version = version + 1 WHERE id = ?", (sync.sync_id,))
     return _changed(db, sync.sync_id)
 
 
@@ -90,13 +109,10 @@ def of_job(db: sqlite3.Connection, job_id: str) -> SyncRow | None:
     return _one(db.execute("SELECT * FROM syncs WHERE job_id = ?", (job_id,)))
 
 
-def latest(db: sqlite3.Connection, recording_id: str) -> SyncRow | None:
-    """A recording's newest sync."""
+def current(db: sqlite3.Connection, recording_id: str) -> SyncRow | None:
+    """The sync of a recording that counts: the one that was asked for last."""
     return _one(
-        db.execute(
-            "SELECT * FROM syncs WHERE recording_id = ? ORDER BY rowid DESC LIMIT 1",
-            (recording_id,),
-        )
+        db.execute("SELECT * FROM syncs WHERE recording_id = ? ORDER BY turn DESC LIMIT 1", (recording_id,))
     )
 
 
@@ -116,24 +132,25 @@ def page(
     return [_sync(row) for row in rows]
 
 
+def of_recording(db: sqlite3.Connection, recording_id: str) -> list[SyncRow]:
+    """All syncs of a recording, the one that counts first."""
+    rows = db.execute("SELECT * FROM syncs WHERE recording_id = ? ORDER BY turn DESC", (recording_id,))
+    return [_sync(row) for row in rows]
+
+
 def of_trail(db: sqlite3.Connection, trail_id: str) -> list[SyncRow]:
     """The syncs that put runs on a trail."""
     return [_sync(row) for row in db.execute("SELECT * FROM syncs WHERE trail_id = ?", (trail_id,))]
 
 
 def without_a_trail(db: sqlite3.Connection) -> list[SyncRow]:
-    """The newest syncs of recordings whose trail was sought and not found."""
+    """The syncs that count and have ended without a trail, but for those that a person wants no more of."""
     rows = db.execute(
-        "SELECT * FROM syncs AS s WHERE wanted_trail_id IS NULL AND trail_id IS NULL "
-        "AND verdict = 'reject' AND NOT EXISTS (SELECT 1 FROM syncs AS later "
-        "WHERE later.recording_id = s.recording_id AND later.rowid > s.rowid)"
+        "SELECT s.* FROM syncs AS s JOIN jobs ON jobs.id = s.job_id WHERE s.trail_id IS NULL "
+        "AND jobs.state NOT IN ('queued', 'running', 'cancelled') "
+        "AND s.turn = (SELECT max(turn) FROM syncs WHERE recording_id = s.recording_id)"
     )
     return [_sync(row) for row in rows]
-
-
-def artifacts(db: sqlite3.Connection) -> set[str]:
-    """The folders of results that are still in use."""
-    return {row[0] for row in db.execute("SELECT artifact FROM syncs WHERE artifact IS NOT NULL")}
 
 
 def _changed(db: sqlite3.Connection, sync_id: str) -> SyncRow:

@@ -36,7 +36,7 @@ def uses(db: sqlite3.Connection) -> Uses:
         results=_column(
             db,
             "SELECT artifact FROM syncs AS s WHERE artifact IS NOT NULL AND (verdict != 'reject' "
-            "AND rowid = (SELECT max(rowid) FROM syncs WHERE recording_id = s.recording_id) "
+            "AND turn = (SELECT max(turn) FROM syncs WHERE recording_id = s.recording_id) "
             "OR id IN (SELECT sync_id FROM markers) "
             "OR recording_id IN (SELECT recording_id FROM jobs WHERE state IN ('queued', 'running')))",
         ),

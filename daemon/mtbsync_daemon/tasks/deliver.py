@@ -20,14 +20,15 @@ _STARTS = "01:00:00:00"
 
 
 def run(params: dict[str, Any], work: Work) -> dict[str, Any]:
-    """`run` as `sync.run_document` describes it, `markers` as `tasks.transfer` gave them; `formats` to write
-    into `folder`, each file called `stem` and its format. `written` are the files that mtbsync wrote before,
-    with the digest of what it wrote: one that a person has changed since is left, and a new name is taken.
+    """`run` as `sync.run_document` describes it, of which `copies` are all that are known; `markers` as
+    `tasks.transfer` gave them; `formats` to write into `folder`, each file called `stem` and its format.
+    `written` are the files that mtbsync wrote before, with the digest of what it wrote: one that a person has
+    changed since is left, and a new name is taken.
 
     Raises:
         ExportError, OutputError: a format cannot hold it, or it cannot be written.
     """
-    run = NotedRun.of(params["run"])
+    run = NotedRun.of({**params["run"], "files": _a_copy_that_is_there(params)})
     markers = [_transferred(m) for m in params["markers"]]
     timeline = run_timeline(run.footage(), markers, Timecode.parse(_STARTS, run.rate))
     exports = []
@@ -44,6 +45,14 @@ def run(params: dict[str, Any], work: Work) -> dict[str, Any]:
                     {"format": name, "path": str(free), "digest": digest, "losses": list(made.losses)}
                 )
     return {"exports": exports}
+
+
+def _a_copy_that_is_there(params: Mapping[str, Any]) -> list[str]:
+    """The files of the first whole copy, or of any where none is there now."""
+    copies: list[list[str]] = params["copies"]
+    whole = (copy for copy in copies if all(Path(path).is_file() for path in copy))
+    files: list[str] = next(whole, copies[0] if copies else params["run"]["files"])
+    return files if len(files) == len(params["run"]["starts_s"]) else params["run"]["files"]
 
 
 def _not_a_persons(path: Path, digest: str, written: Mapping[str, str]) -> Path:

@@ -14,7 +14,8 @@ from typing import Any
 from mtbsync_daemon.jobs.executor import Work
 from mtbsync_daemon.store.ids import key_of
 from mtbsync_daemon.sync import telemetry_of
-from mtbsync_engine.errors import ArtifactError, InputError, MediaError, TelemetryError
+from mtbsync_daemon.tasks.away import AwayError
+from mtbsync_engine.errors import ArtifactError, InputError, TelemetryError
 from mtbsync_engine.identify.looks import Looks, load_looks, looks_of, save_looks
 from mtbsync_engine.identify.where import cells_of
 from mtbsync_engine.index.build import build_index
@@ -30,10 +31,6 @@ PARAMS = IndexParams()
 
 class ChangedError(InputError):
     """The files are not those that were taken."""
-
-
-class AwayError(MediaError):
-    """The files are not there now, as when a drive was unplugged."""
 
 
 def located(params: Mapping[str, Any]) -> Recording:

@@ -10,6 +10,7 @@ from typing import Any
 
 from mtbsync_daemon.jobs.executor import Work
 from mtbsync_daemon.sync import SyncRequest, sync
+from mtbsync_daemon.tasks.away import AwayError
 from mtbsync_daemon.tasks.footage import PARAMS, cells_of_run, indexed, located, looks_of_trail, track_file
 from mtbsync_engine.errors import AlignmentError
 from mtbsync_engine.identify.decide import Identified, Tried, decide
@@ -28,6 +29,7 @@ def run(params: dict[str, Any], work: Work) -> dict[str, Any]:
     `artifacts`.
 
     Raises:
+        AwayError: the run is not there, or a reference that it may belong to.
         MtbsyncError: a recording cannot be read, indexed or written.
     """
     recording = located(params["recording"])
@@ -35,13 +37,22 @@ def run(params: dict[str, Any], work: Work) -> dict[str, Any]:
     trails: Sequence[Trail] = params["trails"]
     if params["is_found"]:
         trails = _likely(trails, recording, index, params, work)
-    tried = [_tried(trail, recording, index, params, work) for trail in trails]
+    tried, away = [], None
+    for trail in trails:
+        try:
+            tried.append(_tried(trail, recording, index, params, work))
+        except AwayError as error:
+            away = error
+    if away is not None and not (params["is_found"] and decide(tried).trail_id):
+        # It may be this one: that is not known before its reference is there.
+        raise away
     found = decide(tried) if params["is_found"] else _as_told(tried[0])
     best = next((one for one in found.tried if one.trail_id == found.trail_id), None)
     return {
         "trail": found.trail_id,
         "verdict": Decision.REJECT.value if best is None else best.decision.value,
-        "reasons": list(found.reasons),
+        # Why this trail and no other, `candidates` tell; how it lies on it, its own verdict does.
+        "reasons": list(found.reasons if best is None else best.reasons),
         "candidates": [_document(one) for one in found.tried],
         "artifact": None if best is None else f"syncs/{params['folder']}/{best.trail_id}",
     }

@@ -16,7 +16,7 @@ from mtbsync_integrations.formats.marker_csv import write_transferred
 
 def run(params: dict[str, Any], work: Work) -> dict[str, Any]:
     """`results` is the sync's folder, `markers` are the trail's, as `store.trails.TrailMarker`; `is_accepted`
-    tells that a person trusts the sync, whatever its verdict was.
+    tells that a person trusts the sync, whatever its verdict was. `of` comes back as it is.
 
     Raises:
         ArtifactError: the sync's results are gone.
@@ -33,6 +33,7 @@ def run(params: dict[str, Any], work: Work) -> dict[str, Any]:
         carried = transfer(markers, timewarp.time_map, decision)
         write_text(results / MARKERS, write_transferred(carried))
     return {
+        "of": params["of"],
         "markers": [
             {
                 "marker_id": t.marker.marker_id,
@@ -49,5 +50,5 @@ def run(params: dict[str, Any], work: Work) -> dict[str, Any]:
                 "reason": t.reason,
             }
             for t in carried
-        ]
+        ],
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import math
+import os
 import stat
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -90,6 +91,8 @@ class Folder:
         self._events = FolderEvents(woken)
         self._settling: dict[str, Settling] = {}
         self._places: dict[str, _Place] = {}
+        # Which folder it was, by device and number there, that something lay in last.
+        self._filled: tuple[int, int] | None = None
 
     def look(self, now_s: float) -> tuple[FolderState, float]:
         """Look once, at `now_s` on a clock that only ever goes forward, and hand over what is ready.
@@ -99,15 +102,19 @@ class Folder:
         """
         path = self._watched.path
         try:
-            why = self._follow()
+            status = path.stat()
+            why = self._follow(status)
             tree = walk(path)
         except OSError as error:
             self._events.stop()
             return FolderState(is_away=True, why=_why_away(path, error)), math.inf
-        if tree.is_bare and self._known():
-            # Where a disk is mounted, an empty folder lies below it.
+        identity = (status.st_dev, status.st_ino)
+        if tree.is_bare and self._filled not in (None, identity):
+            # Where a disk is mounted, an empty folder lies below it. One that was emptied is no other.
             why = f"{as_text(path)} is empty, and was not before; see whether its disk is plugged in."
             return FolderState(is_away=True, why=why), math.inf
+        if not tree.is_bare:
+            self._filled = identity
         self._look_into(tree, now_s)
         places = self._places.values()
         skipped = [*tree.skipped, *(sentence for place in places for sentence in place.skipped)]
@@ -129,13 +136,13 @@ class Folder:
         """Have nothing told any more."""
         self._events.stop()
 
-    def _follow(self) -> str:
-        """See to it that events come; a sentence where they should and do not.
+    def _follow(self, status: os.stat_result) -> str:
+        """See to it that events come from the folder of which `status` was told; a sentence where they should
+        and do not.
 
         Raises:
-            OSError: there is no such folder.
+            OSError: it is no folder.
         """
-        status = self._watched.path.stat()
         if not stat.S_ISDIR(status.st_mode):
             raise NotADirectoryError(errno.ENOTDIR, "Not a directory")
         if self._watched.polling:

@@ -18,8 +18,7 @@ from numpy.typing import NDArray
 from mtbsync_engine.errors import MatcherError
 
 try:
-    import onnxruntime as ort
-    from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
+    from mtbsync_engine.index.runtime import ort, ort_errors
 except ImportError as error:
     raise MatcherError(
         f"Networks need the package onnxruntime, which does not load here ({error}); "

@@ -11,10 +11,10 @@ from importlib.resources import files
 
 import cv2
 import numpy as np
-import onnxruntime as ort
 from numpy.typing import NDArray
 
 from mtbsync_engine.index.description import DESCRIPTOR_LENGTH, Description
+from mtbsync_engine.index.runtime import ort
 
 # Pixels the network looks at, about: more finds finer detail and takes proportionally longer.
 _PIXELS = 416 * 224

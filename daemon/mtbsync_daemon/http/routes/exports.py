@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import sqlite3
+from pathlib import Path
 from urllib.parse import quote
 
 from aiohttp import web
 
 from mtbsync_daemon.http import models
-from mtbsync_daemon.http.files import send_file
+from mtbsync_daemon.http.files import is_there, on_disk, send_file
 from mtbsync_daemon.http.problems import Problem, not_found
 from mtbsync_daemon.http.roots import shown
 from mtbsync_daemon.http.routing import Call, Route, after_time, page_of
@@ -41,7 +41,7 @@ async def file(call: Call, export_id: str) -> web.StreamResponse:
     if row is None:
         raise not_found("export")
     # What mtbsync writes is a file of its own, never a link to another.
-    if not await asyncio.to_thread(lambda: row.path.is_file() and not row.path.is_symlink()):
+    if not await on_disk(call.request, _is_plain_file, row.path):
         raise Problem(404, f"{shown(row.path)} is not there any more.")
     name = quote(shown(row.path).rpartition("/")[2].rpartition("\\")[2])
     about = {
@@ -55,6 +55,10 @@ async def formats(call: Call) -> models.Formats:
     """The formats that markers can be written in."""
     named = (models.Format(name=name, description=describe(name)) for name in format_names())
     return models.Formats(formats=tuple(named))
+
+
+def _is_plain_file(path: Path) -> bool:
+    return is_there(path) and not path.is_symlink()
 
 
 def _create(db: sqlite3.Connection, library: Library, wanted: models.ExportsWanted) -> str:

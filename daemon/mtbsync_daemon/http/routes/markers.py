@@ -106,8 +106,7 @@ def _shown(db: sqlite3.Connection, recording_id: str) -> models.ShownMarkers:
 
 
 def _told(db: sqlite3.Connection, library: Library, body: models.Told) -> models.Empty:
-    recording_row(db, body.recording)
-    take_told(db, library, body)
+    take_told(db, library, recording_row(db, body.recording), body)
     return models.Empty()
 
 

@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import sqlite3
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from aiohttp import web
 
 from mtbsync_daemon.http import models
 from mtbsync_daemon.http.events import STREAMS, wait_for_change
-from mtbsync_daemon.http.files import send_file
+from mtbsync_daemon.http.files import is_there, on_disk, send_file
 from mtbsync_daemon.http.problems import Problem, not_found
-from mtbsync_daemon.http.roots import check_within, shown
+from mtbsync_daemon.http.roots import check_within, real_roots, shown
 from mtbsync_daemon.http.routes.syncs import sync_document
 from mtbsync_daemon.http.routing import Call, Route, after_time, page_of
 from mtbsync_daemon.jobs.queue import Queue
-from mtbsync_daemon.library import Library, whole_copy
+from mtbsync_daemon.library import Library, copies_of
 from mtbsync_daemon.store import jobs, recordings, syncs, trails
 from mtbsync_daemon.store.recordings import RecordingRow, StoredFile
-from mtbsync_daemon.watch.gather import gather
+from mtbsync_daemon.watch.gather import Group, gather
 from mtbsync_engine.media.chapters import proxy_name
 
 # Programs ask again after 20 s.
@@ -55,7 +54,7 @@ async def register(call: Call, body: models.RecordingsWanted) -> models.Recordin
     """
     paths = [Path(os.path.normpath(path)) for path in body.paths]
     roots = call.services.settings.current.readable_roots
-    groups = await asyncio.to_thread(_groups, paths, roots)
+    groups = await on_disk(call.request, _groups, paths, roots)
     job_ids = await call.write(_take, call.services.library, groups)
     await _until_ended(call, job_ids)
     return await call.read(_registered, call.services.queue, paths)
@@ -63,11 +62,9 @@ async def register(call: Call, body: models.RecordingsWanted) -> models.Recordin
 
 async def file(call: Call, recording_id: str, ordinal: str, query: models.FileQuery) -> web.StreamResponse:
     """A recording's video, or the camera's low-resolution copy of it, by chapter, counted from 0."""
-    path = await call.read(_file, recording_id, ordinal, query.proxy)
+    files = await call.read(_files, recording_id)
     roots = call.services.settings.current.readable_roots
-    real = await asyncio.to_thread(check_within, path, roots)
-    if not await asyncio.to_thread(real.is_file):
-        raise Problem(404, f"{shown(path)} is not there now.")
+    path, real = await on_disk(call.request, _file, files, ordinal, query.proxy, roots)
     about = {
         "Content-Type": _TYPES.get(path.suffix.lower(), "video/mp4"),
         "Cache-Control": "private, no-cache",
@@ -76,8 +73,9 @@ async def file(call: Call, recording_id: str, ordinal: str, query: models.FileQu
 
 
 async def refused(call: Call) -> models.RefusedFiles:
-    """Files in watched folders that are no recordings, and why."""
-    found = await call.read(recordings.refused, _MOST_REFUSED)
+    """Files that are no recordings, and why; those that are not there any more are left out."""
+    known = await call.read(recordings.refused, _MOST_REFUSED)
+    found = await on_disk(call.request, lambda: [f for f in known if is_there(f.path)])
     return models.RefusedFiles(
         files=tuple(models.RefusedFile(path=shown(f.path), reason=f.refused or "") for f in found)
     )
@@ -121,7 +119,7 @@ def _document(
     db: sqlite3.Connection, queue: Queue, row: RecordingRow, asked: Collection[Path] = ()
 ) -> models.Recording:
     """The recording with the files of one copy: the one that was asked for, or its first."""
-    trail, latest = trails.of_recording(db, row.recording_id), syncs.latest(db, row.recording_id)
+    trail, latest = trails.of_recording(db, row.recording_id), syncs.current(db, row.recording_id)
     files = [f for f in recordings.files_of(db, row.recording_id) if f.is_chapter]
     copy = next((f.first for f in files if f.path in asked), files[0].first if files else None)
     starts_s = row.about["starts_s"]
@@ -153,28 +151,41 @@ def _document(
 
 def _groups(paths: Sequence[Path], roots: Sequence[Path]) -> list[list[StoredFile]]:
     """The recordings, by their names, that the files at `paths` belong to, each once."""
+    within = real_roots(roots)
+    folders: dict[Path, Mapping[str, Group]] = {}
     found: dict[Path, list[StoredFile]] = {}
     for path in paths:
-        check_within(path, roots)
-        check_within(path.parent, roots)
-        group = _group_of(path, roots)
-        found[group[0].path] = group
+        check_within(path, within)
+        if path.parent not in folders:
+            check_within(path.parent, within)
+            folders[path.parent] = _groups_in(path.parent)
+        group = folders[path.parent].get(path.name)
+        if group is None and not is_there(path):
+            raise Problem(422, f"There is no file {shown(path)}.")
+        if group is None:
+            raise Problem(422, f"{shown(path)} is no video that mtbsync knows by its name.")
+        first = path.with_name(group.chapters[0])
+        if first not in found:
+            found[first] = _stored_group(path.parent, group, within)
     return list(found.values())
 
 
-def _group_of(path: Path, roots: Sequence[Path]) -> list[StoredFile]:
-    if not path.is_file():
-        raise Problem(422, f"There is no file {shown(path)}.")
+def _groups_in(folder: Path) -> Mapping[str, Group]:
+    """The recordings in a folder by the names of all their files; none where there is no such folder."""
     try:
-        names = [entry.name for entry in path.parent.iterdir() if entry.is_file()]
+        with os.scandir(folder) as entries:
+            names = [entry.name for entry in entries if entry.is_file()]
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
     except OSError as error:
-        raise Problem(422, f"The folder of {shown(path)} cannot be read: {error.strerror}.") from error
-    group = next((group for group in gather(names) if path.name in group.members), None)
-    if group is None:
-        raise Problem(422, f"{shown(path)} is no video that mtbsync knows by its name.")
-    members = [path.with_name(name) for name in group.members]
+        raise Problem(422, f"{shown(folder)} cannot be read: {error.strerror}.") from error
+    return {name: group for group in gather(names) for name in group.members}
+
+
+def _stored_group(folder: Path, group: Group, within: Sequence[Path]) -> list[StoredFile]:
+    members = [folder / name for name in group.members]
     for member in members:
-        check_within(member, roots)
+        check_within(member, within)
     return [_stored(member, members[0], member.name in group.chapters) for member in members]
 
 
@@ -237,20 +248,35 @@ def _registered(db: sqlite3.Connection, queue: Queue, paths: Sequence[Path]) -> 
     return found
 
 
-def _file(db: sqlite3.Connection, recording_id: str, ordinal: str, is_proxy: bool) -> Path:
+def _files(db: sqlite3.Connection, recording_id: str) -> list[StoredFile]:
     recording_row(db, recording_id)
-    files = recordings.files_of(db, recording_id)
-    chapters = whole_copy(files)
+    return recordings.files_of(db, recording_id)
+
+
+def _file(
+    files: Sequence[StoredFile], ordinal: str, is_proxy: bool, roots: Sequence[Path]
+) -> tuple[Path, Path]:
+    """The path of a chapter, or of its low-resolution copy, in the first copy that is all there, and where
+    that really is.
+
+    Raises:
+        Problem: there is none, or it lies outside the roots.
+    """
+    copies = copies_of(files)
+    chapters = next((copy for copy in copies if all(map(is_there, copy))), next(iter(copies), []))
     if not (ordinal.isascii() and ordinal.isdigit() and len(ordinal) < 6 and int(ordinal) < len(chapters)):
         raise not_found("chapter of this recording")
-    chapter = chapters[int(ordinal)]
-    if not is_proxy:
-        return chapter
-    beside = [f.path.name for f in files if f.path.parent == chapter.parent]
-    name = proxy_name(chapter.name, beside)
-    if name is None:
-        raise not_found("low-resolution copy of this chapter")
-    return chapter.with_name(name)
+    path = chapters[int(ordinal)]
+    if is_proxy:
+        beside = [f.path.name for f in files if f.path.parent == path.parent]
+        name = proxy_name(path.name, beside)
+        if name is None:
+            raise not_found("low-resolution copy of this chapter")
+        path = path.with_name(name)
+    real = check_within(path, real_roots(roots))
+    if not is_there(real):
+        raise Problem(404, f"{shown(path)} is not there now.")
+    return path, real
 
 
 ROUTES: tuple[Route, ...] = (

@@ -14,13 +14,13 @@ from mtbsync_daemon.store import jobs, recordings, syncs, trails
 from mtbsync_daemon.store.jobs import State
 from mtbsync_daemon.store.syncs import SyncRow
 
-_STATES: dict[State, Literal["queued", "running", "done", "failed"]] = {
+_STATES: dict[State, Literal["queued", "running", "done", "failed", "cancelled"]] = {
     State.QUEUED: "queued",
     State.RUNNING: "running",
     State.NEEDS_REVIEW: "done",
     State.DONE: "done",
     State.FAILED: "failed",
-    State.CANCELLED: "failed",
+    State.CANCELLED: "cancelled",
 }
 
 
@@ -46,8 +46,8 @@ async def again(call: Call, sync_id: str) -> models.Sync:
 
 
 async def change(call: Call, sync_id: str, body: models.SyncChange) -> models.Sync:
-    """Trust a sync that waited for a person: its markers are placed and delivered."""
-    return await call.write(_accept, call, sync_id)
+    """Trust a sync that waited for a person, or dismiss it."""
+    return await call.write(_change, call, sync_id, body)
 
 
 def sync_document(db: sqlite3.Connection, queue: Queue, row: SyncRow) -> models.Sync:
@@ -116,10 +116,11 @@ def _again(db: sqlite3.Connection, library: Library, queue: Queue, sync_id: str)
     return sync_document(db, queue, library.sync_again(db, _row(db, sync_id)))
 
 
-def _accept(db: sqlite3.Connection, call: Call, sync_id: str) -> models.Sync:
-    row = _row(db, sync_id)
+def _change(db: sqlite3.Connection, call: Call, sync_id: str, wanted: models.SyncChange) -> models.Sync:
+    row, library = _row(db, sync_id), call.services.library
     call.check_match(sync_document(db, call.services.queue, row))
-    return sync_document(db, call.services.queue, call.services.library.accept_sync(db, row))
+    changed = library.accept_sync(db, row) if wanted.accepted else library.dismiss(db, row)
+    return sync_document(db, call.services.queue, changed)
 
 
 ROUTES: tuple[Route, ...] = (

@@ -8,11 +8,12 @@ from itertools import count
 from pathlib import Path
 
 from mtbsync_daemon.http import models
+from mtbsync_daemon.http.models import means_find
 from mtbsync_daemon.http.problems import Problem, not_found
 from mtbsync_daemon.http.routing import Call, Route, after_name, page_of
 from mtbsync_daemon.library import Library
 from mtbsync_daemon.store import recordings, trails
-from mtbsync_daemon.store.ids import new_id
+from mtbsync_daemon.store.ids import new_marker_id
 from mtbsync_daemon.store.trails import TrailMarker, TrailRow
 
 
@@ -96,9 +97,9 @@ def _remove(db: sqlite3.Connection, call: Call, trail_id: str) -> models.Empty:
 
 
 def _free_name(db: sqlite3.Connection, name: str) -> str:
-    """`name`, or with a number where a trail is called so."""
+    """`name`, or with a number where a trail is called so, or none may be."""
     names = (name if k == 1 else f"{name} {k}" for k in count(1))
-    return next(free for free in names if trails.named(db, free) is None)
+    return next(free for free in names if not means_find(free) and trails.named(db, free) is None)
 
 
 def _markers(
@@ -110,7 +111,13 @@ def _markers(
         raise Problem(422, "Two of these markers have the same id.")
     made = [
         TrailMarker(
-            m.id or new_id(), m.name, m.t_s, m.duration_s, m.colour, m.comment, extra.get(m.id or "", ())
+            m.id or new_marker_id(),
+            m.name,
+            m.t_s,
+            m.duration_s,
+            m.colour,
+            m.comment,
+            extra.get(m.id or "", ()),
         )
         for m in wanted
     ]

@@ -70,10 +70,12 @@ CREATE TABLE syncs (
     candidates TEXT NOT NULL DEFAULT '[]',
     artifact TEXT,                     -- the folder of its results, below the artifacts
     is_accepted INTEGER NOT NULL DEFAULT 0,
+    turn INTEGER NOT NULL,             -- of a recording's syncs the highest counts
     version INTEGER NOT NULL DEFAULT 1,
     created_at REAL NOT NULL
 ) STRICT;
-CREATE INDEX syncs_of_recording ON syncs (recording_id, created_at DESC);
+CREATE INDEX syncs_of_recording ON syncs (recording_id, turn DESC);
+CREATE INDEX syncs_newest ON syncs (created_at DESC, id);
 
 -- The markers that runs have: found by a sync, and what a person made of them.
 CREATE TABLE markers (
@@ -127,6 +129,15 @@ CREATE TABLE exports (
     written_at REAL NOT NULL
 ) STRICT;
 CREATE INDEX exports_of_recording ON exports (recording_id);
+
+-- What a recording's exports in a folder are called, so that no two get in each other's way.
+CREATE TABLE stems (
+    folder BLOB NOT NULL,
+    recording_id TEXT NOT NULL REFERENCES recordings (id) ON DELETE CASCADE,
+    stem BLOB NOT NULL,
+    PRIMARY KEY (folder, recording_id),
+    UNIQUE (folder, stem)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE events (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
