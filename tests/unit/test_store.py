@@ -204,6 +204,19 @@ def test_a_sync_waits_until_every_trail_is_indexed(tmp_path: Path) -> None:
     store.close()
 
 
+def test_a_trail_whose_reference_is_away_holds_up_no_sync(tmp_path: Path) -> None:
+    store = opened(tmp_path)
+    store.write(jobs.enqueue, Kind.INDEX, {}, ["i"])
+    index = store.write(jobs.claim, "boot")
+    assert index is not None
+    store.write(jobs.postpone, index, "ref.mp4 is not there.")
+    sync_id, _ = store.write(jobs.enqueue, Kind.SYNC, {}, ["s"])
+    then = store.write(jobs.claim, "boot")
+    assert then is not None
+    assert then.job_id == sync_id
+    store.close()
+
+
 def test_what_can_pass_is_tried_three_times_later_each_time(tmp_path: Path) -> None:
     store = opened(tmp_path)
     job_id, _ = store.write(jobs.enqueue, Kind.PROBE, {}, ["x"])

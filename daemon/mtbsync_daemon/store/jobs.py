@@ -107,15 +107,16 @@ def enqueue(
 def claim(db: sqlite3.Connection, boot_id: str) -> JobRow | None:
     """The job to be done next, now running; None where nothing is due.
 
-    Of one recording only one thing is done at a time. Syncs wait until every trail is indexed, so that a run
-    is compared with all of them.
+    Of one recording only one thing is done at a time. Syncs wait until every trail is indexed that can be
+    now, so that a run is compared with all of them.
     """
     row = db.execute(
         "SELECT * FROM jobs WHERE state = 'queued' AND (not_before <= ?1 OR not_before > ?1 + ?2) "
         "AND NOT EXISTS (SELECT 1 FROM jobs AS other WHERE other.recording_id = jobs.recording_id "
         "AND other.state = 'running') "
         "AND (kind != 'sync' OR NOT EXISTS (SELECT 1 FROM jobs AS other WHERE other.kind = 'index' "
-        "AND other.state IN ('queued', 'running'))) ORDER BY priority DESC, created_at, id LIMIT 1",
+        "AND (other.state = 'running' OR other.state = 'queued' AND other.not_before <= ?1))) "
+        "ORDER BY priority DESC, created_at, id LIMIT 1",
         (now(), _LONGEST_WAIT_S),
     ).fetchone()
     if row is None:
