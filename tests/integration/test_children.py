@@ -234,6 +234,19 @@ def test_progress_that_nobody_could_follow_is_thinned_out(tmp_path: Path) -> Non
     assert len(progress) < 200
 
 
+def test_a_child_that_hangs_is_given_up_and_the_next_task_runs(tmp_path: Path) -> None:
+    async def go() -> None:
+        async with _children(silence_s=2.0) as children:
+            hung = await _run(children, _task(tmp_path, "sleep_in_c", file=str(tmp_path / "pid")))
+            assert (hung.result, hung.may_pass) == (None, True)
+            assert "said nothing" in hung.error
+            assert psutil.Process().children(recursive=True) == []
+            after = await _run(children, _task(tmp_path, "echo", said="on"))
+            assert after.result is not None
+
+    asyncio.run(go())
+
+
 def test_a_child_that_cannot_start_is_an_outcome(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", str(tmp_path / "no-python"))
 

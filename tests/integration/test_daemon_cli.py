@@ -28,7 +28,10 @@ import pytest
 from mtbsync_daemon.cli import trail as trail_commands
 from mtbsync_daemon.cli.hints import hint
 from mtbsync_daemon.client import connect
-from mtbsync_daemon.places import default_data
+from mtbsync_daemon.places import Places, default_data
+from mtbsync_daemon.store import jobs
+from mtbsync_daemon.store.database import Store
+from mtbsync_daemon.store.jobs import Kind
 from support.daemons import PATIENCE_S, Daemon
 from support.program import PROGRAM, Outcome, mtbsync, state
 from support.rides import Rides
@@ -453,6 +456,20 @@ def test_without_a_daemon_a_sentence_says_how_to_start_one(
     assert refused.status == 1
     assert "`mtbsync serve`" in refused.err
     assert len(refused.err.splitlines()) == 1
+
+
+def test_status_says_what_is_tried_again_by_itself(tmp_path: Path) -> None:
+    places = Places(tmp_path)
+    store = Store(places.database, places.backups)
+    store.write(jobs.enqueue, Kind.PROBE, {"first": "/rides/new.mp4"}, ["new"])
+    job = store.write(jobs.claim, "boot")
+    assert job is not None
+    store.write(jobs.postpone, job, "new.mp4 is not there; plug in the drive that it lies on.")
+    store.close()
+    told = mtbsync("status", "--data", tmp_path)
+    assert "Tried again soon: probe of new.mp4. new.mp4 is not there; plug in" in told.out
+    (one,) = mtbsync("status", "--data", tmp_path, "--json").document["postponed"]
+    assert one["name"] == "new.mp4"
 
 
 def test_status_where_nothing_ever_was(tmp_path: Path) -> None:

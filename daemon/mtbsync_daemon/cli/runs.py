@@ -62,13 +62,18 @@ def say_waiting(run: Mapping[str, Any]) -> str:
 
 
 def failed(db: sqlite3.Connection, job: JobRow) -> dict[str, Any]:
-    """A job that could not be done."""
+    """A job that could not be done, for good or for now."""
     return {"id": job.job_id, "kind": job.kind.value, "name": _name_of(db, job), "error": job.error}
 
 
 def say_failed(job: Mapping[str, Any]) -> str:
     """Why a job failed."""
     return f"Failed: {job['kind']} of {job['name']} ({job['id']}). {job['error']}"
+
+
+def say_postponed(job: Mapping[str, Any]) -> str:
+    """Why a job is not done yet, which mtbsync sees to by itself."""
+    return f"Tried again soon: {job['kind']} of {job['name']}. {job['error']}"
 
 
 def say_news(db: sqlite3.Connection, job: JobRow) -> str:

@@ -186,7 +186,7 @@ def _of_the_library(console: Console, places: Places) -> dict[str, Any]:
     from mtbsync_daemon.store.reader import reading
 
     if not places.database.exists():
-        return {"jobs": {}, "delivered": [], "waiting": [], "failed": []}
+        return {"jobs": {}, "delivered": [], "waiting": [], "postponed": [], "failed": []}
     with reading(places.database) as library:
         found = library.read(_found)
     counts = [f"{n} {state.replace('_', ' ')}" for state, n in found["jobs"].items() if n]
@@ -198,6 +198,8 @@ def _of_the_library(console: Console, places: Places) -> dict[str, Any]:
     if found["waiting"]:
         assign = hint("mtbsync trail assign RUN TRAIL", places.data)
         console.say(f"Its page shows what you can do about that; {assign} names a run's trail.")
+    for one in found["postponed"]:
+        console.say(runs.say_postponed(one))
     for one in found["failed"]:
         console.say(runs.say_failed(one))
     return found
@@ -213,5 +215,6 @@ def _found(db: sqlite3.Connection) -> dict[str, Any]:
         "jobs": {state.value: sum(n.get(state.value, 0) for n in by_kind) for state in State},
         "delivered": [run for run in newest if run is not None],
         "waiting": [runs.waiting(db, job) for job in jobs.page(db, _MOST_SHOWN, state=State.NEEDS_REVIEW)],
+        "postponed": [runs.failed(db, job) for job in jobs.postponed(db, _MOST_SHOWN)],
         "failed": [runs.failed(db, job) for job in jobs.page(db, _MOST_SHOWN, state=State.FAILED)],
     }

@@ -26,6 +26,10 @@ _TASK_BYTES = 1.2 * 2**30
 _MAX_TASKS = 50
 _MAX_IDLE_BYTES = 600 * 2**20
 _END_WITHIN_S = 10
+_SILENT = (
+    "The process for this said nothing for {:.0f} minutes and was stopped; see whether the drive or the "
+    "network that the video lies on answers."
+)
 # Ctrl-C in a terminal reaches a whole group, and is not meant for children.
 _APART: dict[str, Any] = {"start_new_session": True}
 if sys.platform == "win32":
@@ -47,16 +51,19 @@ def slots_for(n_cores: int, memory_bytes: int) -> int:
 class ChildProcesses:
     """Runs tasks in child processes of this one: an `Executor`.
 
-    A child that has done its task waits for another for `idle_s` seconds: to start one, and to load libraries
+    One that says nothing for `silence_s` is given up, as where a share that it reads from does not answer. A
+    child that has done its task waits for another for `idle_s` seconds: to start one, and to load libraries
     there, takes most of a second.
     """
 
     problem = ""
 
-    def __init__(self, n_slots: int, n_threads: int, *, idle_s: float = 30.0) -> None:
+    def __init__(
+        self, n_slots: int, n_threads: int, *, idle_s: float = 30.0, silence_s: float = 1800.0
+    ) -> None:
         self.n_slots = n_slots
         self.n_threads = n_threads
-        self._idle_s = idle_s
+        self._idle_s, self._silence_s = idle_s, silence_s
         self._slots = asyncio.Semaphore(n_slots)
         self._children: set[_Child] = set()
         # The longest idle first, each with what will end it.
@@ -84,7 +91,7 @@ class ChildProcesses:
                 )
                 return Outcome(None, sentence, may_pass=True)
             try:
-                return STOPPED if self._is_closed else await child.run(task, on_progress)
+                return STOPPED if self._is_closed else await child.run(task, on_progress, self._silence_s)
             finally:
                 if child.can_go_on() and not self._is_closed:
                     self._idle[child] = asyncio.get_running_loop().call_later(
@@ -183,8 +190,8 @@ class _Child:
             return False
         return bool(n_bytes <= _MAX_IDLE_BYTES)
 
-    async def run(self, task: Task, on_progress: Callable[[Progress], None]) -> Outcome:
-        """Run `task` to its end, or to that of the process."""
+    async def run(self, task: Task, on_progress: Callable[[Progress], None], silence_s: float) -> Outcome:
+        """Run `task` to its end, to that of the process, or until that has said nothing for `silence_s`."""
         line = json.dumps(asdict(task) | {"log": str(task.log)}).encode() + b"\n"
         self._is_busy = True
         self._n_tasks += 1
@@ -194,7 +201,11 @@ class _Child:
             await self._tasks.drain()
         while True:
             try:
-                said = _understood(await self._answers.readline())
+                async with asyncio.timeout(silence_s):
+                    said = _understood(await self._answers.readline())
+            except TimeoutError:
+                await self.end()
+                return Outcome(None, _SILENT.format(silence_s / 60), may_pass=True)
             except ValueError:
                 # No JSON, or a line without end.
                 await self.end()

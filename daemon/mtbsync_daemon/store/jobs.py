@@ -187,6 +187,15 @@ def postpone(db: sqlite3.Connection, job: JobRow, error: str) -> None:
     events.add(db, "job", job.job_id)
 
 
+def postponed(db: sqlite3.Connection, limit: int) -> list[JobRow]:
+    """Jobs that could not be done just now and are tried again by themselves; `error` says why."""
+    rows = db.execute(
+        "SELECT * FROM jobs WHERE state = 'queued' AND error IS NOT NULL ORDER BY created_at DESC LIMIT ?",
+        (limit,),
+    )
+    return [_job(row) for row in rows]
+
+
 def put_back(db: sqlite3.Connection, job_id: str) -> None:
     """Queue a running job that the daemon itself has to leave: that attempt does not count."""
     db.execute(
