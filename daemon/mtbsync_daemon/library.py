@@ -287,7 +287,9 @@ class Library:
             artifact=found["artifact"],
         )
         self._want_markers(db, sync)
-        return State.DONE if sync.is_accepted else State.NEEDS_REVIEW
+        current = syncs.current(db, sync.recording_id)
+        counts = current is not None and current.sync_id == sync.sync_id
+        return State.NEEDS_REVIEW if counts and not sync.is_accepted else State.DONE
 
     # --- markers ----------------------------------------------------------------------------------
 

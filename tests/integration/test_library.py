@@ -560,6 +560,23 @@ def test_a_trail_that_could_not_be_indexed_at_first_is_compared_with_later(house
     assert placed(house, "new.mp4") == ["drop"]
 
 
+def test_a_sync_that_was_overtaken_by_another_asks_nobody(two: House, rides: Path) -> None:
+    other = two.store.read(trails.named, "Other")
+
+    def meanwhile(params: Mapping[str, Any]) -> Outcome:
+        if len(two.jobs("sync")) == 3:
+            run = two.recording("second.mp4")
+            two.store.write(two.library.want_sync, run, other, is_asked_for=True)
+            return lined_up(params, "review")
+        return lined_up(params, "accept")
+
+    two.answers.answers["sync"] = meanwhile
+    two.lands(rides / "second.mp4", "a second run", folder=rides)
+    two.work()
+    assert placed(two, "second.mp4") == ["rock"]
+    assert {job.state for job in two.jobs("sync")} == {State.DONE}
+
+
 # --- folders and their settings ---------------------------------------------------------------------
 
 
