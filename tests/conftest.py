@@ -5,9 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from support.program import mtbsync
 from support.rides import Rides, make_rides
+
+
+# How long an example takes says how busy the computer is.
+settings.register_profile("mtbsync", deadline=None)
+settings.load_profile("mtbsync")
 
 
 @pytest.fixture(scope="session")

@@ -18,12 +18,14 @@ from typing import Any
 import numpy as np
 from scipy.special import erf, erfinv
 
+from mtbsync_engine.align.fit import FitParams
 from mtbsync_engine.align.match import stretches_without_gap
 from mtbsync_engine.errors import ArtifactError, MtbsyncError
 from mtbsync_engine.files import replacing, write_text
 from mtbsync_engine.index.store import read_arrays
-from mtbsync_engine.judge import Judged
+from mtbsync_engine.judge import Gates, Judged
 from mtbsync_engine.model import (
+    Anchor,
     Decision,
     FloatArray,
     GpsUse,
@@ -31,14 +33,21 @@ from mtbsync_engine.model import (
     MatchedPairs,
     Matching,
     Model,
+    OtherPlace,
+    Testimony,
     TimeMap,
     Verdict,
+    Witness,
 )
 
 FORMAT_VERSION = 1
 # A pair is trusted when it is likely to be within this of the truth, the same bound as a marker's.
 _TRUSTED_WITHIN_S = 0.25
 _CONFIDENCE_ROUNDING = 1e-5
+# What of a matching, of its pairs and of a testimony is kept by name.
+_NUMBERS = ("reach_s", "duration_new_s", "margin", "gps_separation_m")
+_COLUMNS = ("t_new", "t_ref", "se_s", "score", "n_inliers")
+_TESTIFIED = ("t_new_s", "t_ref_s", "se_s")
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,6 +132,53 @@ def load_pairs(path: Path) -> Matching:
         gps=GpsUse.NONE,
         gps_separation_m=math.nan,
     )
+
+
+def save_matching(matching: Matching, path: Path) -> None:
+    """All that the runs have in common, as a .npz that `load_matching` reads back to the last bit."""
+    about = {
+        "format_version": FORMAT_VERSION,
+        **{name: getattr(matching, name) for name in _NUMBERS},
+        "stretches": matching.stretches,
+        "gps": matching.gps.value,
+        "elsewhere": [dataclasses.astuple(other) for other in matching.elsewhere],
+        "anchors": [dataclasses.astuple(anchor) for anchor in matching.anchors],
+        "witnesses": [testimony.witness.value for testimony in matching.testimonies],
+    }
+    arrays = {f"pairs_{name}": getattr(matching.pairs, name) for name in _COLUMNS}
+    for k, testimony in enumerate(matching.testimonies):
+        arrays |= {f"testimony_{k}_{name}": getattr(testimony, name) for name in _TESTIFIED}
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        np.savez(file, about=json.dumps(about), **arrays)
+
+
+def load_matching(path: Path) -> Matching:
+    """Read what `save_matching` wrote.
+
+    Raises:
+        ArtifactError: the file is missing or damaged, or another version of mtbsync wrote it.
+    """
+    try:
+        stored = read_arrays(path)
+        about = json.loads(str(stored["about"]))
+        if about["format_version"] != FORMAT_VERSION:
+            raise ValueError(about["format_version"])
+        return Matching(
+            pairs=MatchedPairs(*(stored[f"pairs_{name}"] for name in _COLUMNS)),
+            stretches=tuple((float(begin), float(end)) for begin, end in about["stretches"]),
+            gps=GpsUse(about["gps"]),
+            testimonies=tuple(
+                Testimony(Witness(name), *(stored[f"testimony_{k}_{column}"] for column in _TESTIFIED))
+                for k, name in enumerate(about["witnesses"])
+            ),
+            elsewhere=tuple(OtherPlace(*other) for other in about["elsewhere"]),
+            anchors=tuple(Anchor(*anchor) for anchor in about["anchors"]),
+            **{name: float(about[name]) for name in _NUMBERS},
+        )
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise ArtifactError(
+            f"{path} is missing or damaged, or another version of mtbsync wrote it; sync this run again."
+        ) from error
 
 
 def _stretches(t_new: FloatArray, stretch: FloatArray) -> tuple[tuple[float, float], ...]:
@@ -239,6 +295,21 @@ def load_timewarp_json(path: Path) -> TimeWarp:
         raise ArtifactError(f"{path} cannot be read: {error.strerror}.") from error
     except (KeyError, TypeError, ValueError, MtbsyncError) as error:
         raise _no_time_map(path) from error
+
+
+def load_fit(path: Path) -> tuple[FitParams, Gates, dict[str, Any]]:
+    """How the map in a file that `save_timewarp_json` wrote was fitted and judged, if `about` said so, and
+    the whole file as plain values.
+
+    Raises:
+        ArtifactError: the file is missing or malformed, or does not tell.
+    """
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        params, gates = document["fit"], document["gates"]
+        return FitParams(**{**params, "model": Model(params["model"])}), Gates(**gates), document
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise ArtifactError(f"{path} does not tell how its map was fitted; sync this run again.") from error
 
 
 def save_warp(timewarp: TimeWarp, path: Path) -> None:

@@ -69,22 +69,26 @@ class Judged:
 
 def measure(alignment: Alignment) -> Quality:
     """The numbers that `judge` goes by."""
-    off = np.abs(alignment.residual_s)
+    anchors = np.array([(a.t_new_s, a.t_ref_s) for a in alignment.matching.anchors]).reshape(-1, 2)
+    time_map = alignment.time_map
+    anchors_off = anchors[:, 1] - np.interp(anchors[:, 0], time_map.t_new, time_map.t_ref)
+    # What a person has seen is seen as well as what key points verify.
+    off = np.abs(np.concatenate([alignment.residual_s, anchors_off]))
     p50, p90, p95 = np.percentile(off, [50, 90, 95])
     n_inliers = alignment.matching.pairs.n_inliers
     verified = n_inliers > 0
     return Quality(
         inlier_frac=float((off <= alignment.inlier_thresh_s).mean()),
-        verified_frac=float(verified.mean()),
+        verified_frac=float((verified.sum() + len(anchors)) / off.size),
         typical_inliers=float(np.median(n_inliers[verified])) if verified.any() else 0.0,
         mae_s=float(off.mean()),
         p50_s=float(p50),
         p90_s=float(p90),
         p95_s=float(p95),
-        ppm=drift_ppm(alignment.time_map),
+        ppm=drift_ppm(time_map),
         coverage=alignment.coverage,
         margin=alignment.matching.margin,
-        median_error_s=_median_error_s(alignment.time_map),
+        median_error_s=_median_error_s(time_map),
     )
 
 
@@ -96,25 +100,22 @@ def _median_error_s(time_map: TimeMap) -> float:
 
 
 def judge(alignment: Alignment, quality: Quality, gates: Gates) -> Verdict:
-    """Accept, show to a person first, or reject; with every reason for that."""
+    """Accept, show to a person first, or reject; with every reason for that.
+
+    Who marks a place as the same has said that it is the same trail, and which of its laps: then weak
+    pictures are to be reviewed at worst, and other places are out of the question.
+    """
     reject = _reasons_to_reject(alignment, quality, gates)
     review = _reasons_to_review(alignment, quality)
     if reject:
         return Verdict(Decision.REJECT, tuple(reject))
     if review:
         return Verdict(Decision.REVIEW, tuple(review))
-    return Verdict(Decision.ACCEPT, (_praise(quality),))
+    return Verdict(Decision.ACCEPT, (_praise(alignment, quality),))
 
 
 def _reasons_to_reject(alignment: Alignment, quality: Quality, gates: Gates) -> list[str]:
-    reasons = []
-    if alignment.matching.margin < CHANCE_MARGIN and alignment.matching.gps is not GpsUse.ALONE:
-        reasons.append(
-            "What the new run shows lines up with the reference no better than chance "
-            f"(margin {alignment.matching.margin:.2f}, {CHANCE_MARGIN} is needed); is it the same trail?"
-        )
-    elif alignment.matching.margin < _REVIEW_MARGIN and alignment.matching.gps is GpsUse.CONTRADICTS:
-        reasons.append("The pictures match only weakly, and GPS says the two runs did not share a trail.")
+    reasons = [] if alignment.matching.anchors else _reasons_against_the_trail(alignment.matching)
     supported_s = sum(end - start for start, end in alignment.time_map.support)
     if supported_s < _MIN_SUPPORT_S:
         reasons.append(f"The two runs have only {supported_s:.1f} s in common.")
@@ -136,6 +137,17 @@ def _reasons_to_reject(alignment: Alignment, quality: Quality, gates: Gates) -> 
     return reasons
 
 
+def _reasons_against_the_trail(matching: Matching) -> list[str]:
+    if matching.margin < CHANCE_MARGIN and matching.gps is not GpsUse.ALONE:
+        return [
+            "What the new run shows lines up with the reference no better than chance "
+            f"(margin {matching.margin:.2f}, {CHANCE_MARGIN} is needed); is it the same trail?"
+        ]
+    if matching.margin < _REVIEW_MARGIN and matching.gps is GpsUse.CONTRADICTS:
+        return ["The pictures match only weakly, and GPS says the two runs did not share a trail."]
+    return []
+
+
 def _reasons_to_review(alignment: Alignment, quality: Quality) -> list[str]:
     reasons = []
     margin, gps = alignment.matching.margin, alignment.matching.gps
@@ -146,7 +158,7 @@ def _reasons_to_review(alignment: Alignment, quality: Quality) -> list[str]:
     elif gps is GpsUse.ALONE:
         reasons.append("The pictures match no better than chance, so the markers go by GPS alone.")
     else:
-        if alignment.matching.elsewhere:
+        if alignment.matching.elsewhere and not alignment.matching.anchors:
             reasons.append(_fits_elsewhere(alignment.matching))
         if margin < _REVIEW_MARGIN:
             reasons.append(f"Chance lines the runs up nearly as well (margin {margin:.2f}).")
@@ -201,9 +213,13 @@ def _share(share: float) -> str:
     return f"Only {share:.0%}" if share > 0 else "None"
 
 
-def _praise(quality: Quality) -> str:
+def _praise(alignment: Alignment, quality: Quality) -> str:
+    why = (
+        "it passes the places that were marked as the same"
+        if alignment.matching.anchors
+        else f"nothing else comes close (margin {quality.margin:.2f})"
+    )
     return (
-        f"{quality.coverage:.0%} of the new run lines up with the reference, nothing else comes close "
-        f"(margin {quality.margin:.2f}), and a typical marker is expected within "
-        f"{quality.median_error_s:.2f} s."
+        f"{quality.coverage:.0%} of the new run lines up with the reference, {why}, and a typical marker is "
+        f"expected within {quality.median_error_s:.2f} s."
     )

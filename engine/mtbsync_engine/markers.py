@@ -30,7 +30,27 @@ def transfer(
     does. A marker whose place the new run does not show, or any marker of a rejected alignment, gets no
     time at all.
     """
-    return tuple(_transfer_one(marker, time_map, decision, review_threshold) for marker in markers)
+    if decision is Decision.REJECT:
+        return tuple(_not_placed(marker, "the two runs do not line up") for marker in markers)
+    t_ref_s = np.array([marker.t_s for marker in markers])
+    t_new_s = time_map.to_new(t_ref_s)
+    error_s = time_map.error_new_s(t_ref_s, n_se=NINE_IN_TEN)
+    end_s = time_map.to_new(t_ref_s + [marker.duration_s for marker in markers])
+    places = zip(markers, t_new_s.tolist(), error_s.tolist(), end_s.tolist(), strict=True)
+    return tuple(
+        _not_placed(marker, "the new run does not show this place")
+        if math.isnan(t_new)
+        else _placed(
+            marker, t_new, error, _duration_s(marker, time_map, t_new, end), decision, review_threshold
+        )
+        for marker, t_new, error, end in places
+    )
+
+
+def counts(markers: Sequence[TransferredMarker]) -> dict[str, int]:
+    """How many markers there are, how many were placed, and how many of those need review."""
+    placed = [m for m in markers if m.t_new is not None]
+    return {"n": len(markers), "placed": len(placed), "review": sum(m.needs_review for m in placed)}
 
 
 def confidence_of(expected_error_s: float) -> float:
@@ -41,15 +61,14 @@ def confidence_of(expected_error_s: float) -> float:
     return math.erf(_GOOD_ENOUGH_S / (expected_error_s / NINE_IN_TEN) / math.sqrt(2))
 
 
-def _transfer_one(
-    marker: Marker, time_map: TimeMap, decision: Decision, review_threshold: float
+def _placed(
+    marker: Marker,
+    t_new: float,
+    error_s: float,
+    duration_s: float,
+    decision: Decision,
+    review_threshold: float,
 ) -> TransferredMarker:
-    if decision is Decision.REJECT:
-        return _not_placed(marker, "the two runs do not line up")
-    t_new = float(time_map.to_new(marker.t_s))
-    if math.isnan(t_new):
-        return _not_placed(marker, "the new run does not show this place")
-    error_s = float(time_map.error_new_s(marker.t_s, n_se=NINE_IN_TEN))
     confidence = confidence_of(error_s)
     reasons = []
     if confidence < review_threshold:
@@ -59,7 +78,7 @@ def _transfer_one(
     return TransferredMarker(
         marker=marker,
         t_new=round(t_new, _DECIMALS),
-        duration_s=_duration_s(marker, time_map, t_new),
+        duration_s=duration_s,
         confidence=confidence,
         expected_error_s=error_s,
         needs_review=bool(reasons),
@@ -79,11 +98,11 @@ def _not_placed(marker: Marker, reason: str) -> TransferredMarker:
     )
 
 
-def _duration_s(marker: Marker, time_map: TimeMap, t_new: float) -> float:
-    """How long a ranged marker lasts in the new run; up to where the map ends if it ends first."""
+def _duration_s(marker: Marker, time_map: TimeMap, t_new: float, end: float) -> float:
+    """How long a ranged marker lasts in the new run, whose map places its end at `end`; up to where the map
+    ends if it ends first (nan)."""
     if marker.duration_s == 0:
         return 0.0
-    end = float(time_map.to_new(marker.t_s + marker.duration_s))
     if math.isnan(end):
         ends = np.array([b for _, b in time_map.support])
         end = float(ends[ends >= t_new][0])

@@ -348,6 +348,7 @@ class Witness(StrEnum):
     PICTURES = "whole pictures"
     GPS = "GPS"
     TURNS = "turning"
+    PERSON = "a person"
 
 
 @dataclass(frozen=True, eq=False)
@@ -361,6 +362,18 @@ class Testimony:
     t_new_s: FloatArray
     t_ref_s: FloatArray
     se_s: FloatArray
+
+
+# A person finds the same place in two videos to about a frame, as one standard error.
+ANCHOR_SE_S = 0.02
+
+
+@dataclass(frozen=True, order=True)
+class Anchor:
+    """What a person says who sees both videos: these two moments are at the same place."""
+
+    t_new_s: float
+    t_ref_s: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -410,7 +423,7 @@ class Matching:
     near 1 chance does not come close, near 0 it does as well, nan when it is not known. `gps` is what GPS had
     to say, and `gps_separation_m` how far apart the two tracks run (nan unless there are two). `testimonies`
     are what the other witnesses say, and `elsewhere` the places that the new run fits about as well, as where
-    the reference goes round in laps.
+    the reference goes round in laps. `anchors` are what a person says: whatever contradicts them is wrong.
     """
 
     pairs: MatchedPairs
@@ -422,6 +435,7 @@ class Matching:
     gps_separation_m: float
     testimonies: tuple[Testimony, ...] = ()
     elsewhere: tuple[OtherPlace, ...] = ()
+    anchors: tuple[Anchor, ...] = ()
 
     @property
     def shares(self) -> dict[Witness, float]:
@@ -432,12 +446,15 @@ class Matching:
             Witness.PICTURES: float((self.pairs.se_s[~verified] ** -2).sum()),
         }
         known |= {t.witness: float((t.se_s**-2).sum()) for t in self.testimonies}
+        if self.anchors:
+            known[Witness.PERSON] = len(self.anchors) * ANCHOR_SE_S**-2
         return {witness: weight / sum(known.values()) for witness, weight in known.items()}
 
 
 @dataclass(frozen=True, eq=False)
 class Alignment:
-    """Where the new run lies on the reference: the map and the evidence it was laid through.
+    """Where the new run lies on the reference: the map and the evidence it was laid through, which of all
+    that was matched is what no anchor contradicts.
 
     `residual_s` (K,) is t_ref of each pair less the map's; pairs within `inlier_thresh_s` count for it.
     """

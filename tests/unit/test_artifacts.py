@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,16 +12,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mtbsync_engine import artifacts
+from mtbsync_engine import artifacts, model
 from mtbsync_engine.align.fit import FitParams, fit
 from mtbsync_engine.artifacts import (
     TimeWarp,
+    load_fit,
     load_likeness,
+    load_matching,
     load_pairs,
     load_pairs_raw,
     load_timewarp_json,
     load_warp,
     save_likeness,
+    save_matching,
     save_pairs,
     save_pairs_raw,
     save_timewarp_json,
@@ -29,6 +33,7 @@ from mtbsync_engine.artifacts import (
 from mtbsync_engine.errors import ArtifactError
 from mtbsync_engine.judge import Gates, Judged
 from mtbsync_engine.model import (
+    Anchor,
     Decision,
     FloatArray,
     GpsUse,
@@ -36,8 +41,10 @@ from mtbsync_engine.model import (
     MatchedPairs,
     Matching,
     Model,
+    OtherPlace,
     TimeMap,
     Verdict,
+    Witness,
 )
 from mtbsync_engine.pipeline import fit_and_judge
 
@@ -284,14 +291,17 @@ def test_what_is_no_archive_of_ours_is_refused(tmp_path: Path, make: object) -> 
     path = tmp_path / "thing.npz"
     assert callable(make)
     make(path)
-    for load in (load_warp, load_likeness):
+    for load in (load_warp, load_likeness, load_matching):
         with pytest.raises(ArtifactError, match=r"thing\.npz"):
             load(path)
     # Nothing holds the file open, so that it can be replaced on any system.
     path.unlink()
 
 
-@pytest.mark.parametrize("load", [load_warp, load_likeness, load_timewarp_json, load_pairs, load_pairs_raw])
+@pytest.mark.parametrize(
+    "load",
+    [load_warp, load_likeness, load_timewarp_json, load_pairs, load_pairs_raw, load_matching, load_fit],
+)
 def test_what_is_missing_is_refused_by_name(tmp_path: Path, load: object) -> None:
     assert callable(load)
     with pytest.raises(ArtifactError, match=r"missing\.thing"):
@@ -309,6 +319,109 @@ def test_the_likeness_comes_back_to_the_last_bit(
     for name in ("z", "t_new", "t_ref"):
         np.testing.assert_array_equal(getattr(loaded, name), getattr(image, name))
         assert getattr(loaded, name).dtype == getattr(image, name).dtype
+
+
+# --- all that the runs have in common -------------------------------------------------------------------
+
+
+def _whole_matching() -> Matching:
+    """One that has something of everything."""
+    rng = np.random.default_rng(1)
+    t_new_s = rng.uniform(0, 20, 3)
+    return replace(
+        _matching(margin=math.nan, separation_m=1 / 3),
+        testimonies=(
+            model.Testimony(Witness.GPS, t_new_s, t_new_s + 1 / 7, rng.uniform(0.1, 2, 3)),
+            model.Testimony(Witness.TURNS, np.zeros(0), np.zeros(0), np.zeros(0)),
+        ),
+        elsewhere=(OtherPlace(0.1, 1 / 3, 0.95), OtherPlace(0.0, 90.7, 2 / 3)),
+        anchors=(Anchor(1 / 3, 10 / 3),),
+    )
+
+
+def _assert_same_matching(one: Matching, other: Matching) -> None:
+    for name in (field.name for field in fields(MatchedPairs)):
+        np.testing.assert_array_equal(getattr(one.pairs, name), getattr(other.pairs, name))
+        assert getattr(one.pairs, name).dtype == getattr(other.pairs, name).dtype
+    assert [t.witness for t in one.testimonies] == [t.witness for t in other.testimonies]
+    for mine, yours in zip(one.testimonies, other.testimonies, strict=True):
+        for name in ("t_new_s", "t_ref_s", "se_s"):
+            np.testing.assert_array_equal(getattr(mine, name), getattr(yours, name))
+    for name in ("stretches", "reach_s", "duration_new_s", "gps", "elsewhere", "anchors"):
+        assert getattr(one, name) == getattr(other, name)
+    np.testing.assert_array_equal([one.margin, one.gps_separation_m], [other.margin, other.gps_separation_m])
+
+
+def test_a_matching_comes_back_to_the_last_bit(tmp_path: Path) -> None:
+    for matching in (_whole_matching(), _matching()):
+        save_matching(matching, tmp_path / "matching.npz")
+        _assert_same_matching(load_matching(tmp_path / "matching.npz"), matching)
+
+
+@pytest.mark.parametrize("model_name", list(Model))
+def test_what_was_kept_is_fitted_again_to_the_same_map(tmp_path: Path, model_name: Model) -> None:
+    params, gates = FitParams(model_name, inlier_thresh_s=0.31, seed=3), Gates(0.3, 0.9, 200_000.0)
+    matching = replace(_whole_matching(), anchors=())
+    judged = fit_and_judge(matching, params, gates)
+    save_matching(matching, tmp_path / "matching.npz")
+    about = {"fit": asdict(params), "gates": asdict(gates)}
+    save_timewarp_json(judged, about, tmp_path / "timewarp.json")
+    kept_params, kept_gates, document = load_fit(tmp_path / "timewarp.json")
+    assert (kept_params, kept_gates) == (params, gates)
+    assert document["model"] == model_name.value
+    again = fit_and_judge(load_matching(tmp_path / "matching.npz"), kept_params, kept_gates)
+    _assert_same(TimeWarp.of(again), TimeWarp.of(judged))
+    assert again.quality == judged.quality or math.isnan(judged.quality.margin)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda d: d.pop("fit"),
+        lambda d: d.pop("gates"),
+        lambda d: d.update(fit=None),
+        lambda d: d["fit"].update(model="spline"),
+        lambda d: d["fit"].update(wiggle=1),
+        lambda d: d.update(gates=[1, 2]),
+    ],
+)
+def test_a_json_that_does_not_tell_how_it_was_fitted_is_refused(tmp_path: Path, change: object) -> None:
+    path = tmp_path / "timewarp.json"
+    save_timewarp_json(_judged(), {"fit": asdict(FitParams()), "gates": asdict(Gates())}, path)
+    load_fit(path)
+    document = json.loads(path.read_text(encoding="utf-8"))
+    assert callable(change)
+    change(document)
+    path.write_text(json.dumps(document), encoding="utf-8")
+    with pytest.raises(ArtifactError, match=r"timewarp\.json does not tell .* sync this run again"):
+        load_fit(path)
+
+
+def test_a_matching_of_another_version_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(artifacts, "FORMAT_VERSION", artifacts.FORMAT_VERSION + 1)
+    save_matching(_matching(), tmp_path / "matching.npz")
+    monkeypatch.undo()
+    with pytest.raises(ArtifactError, match=r"matching\.npz .* sync this run again"):
+        load_matching(tmp_path / "matching.npz")
+
+
+@pytest.mark.parametrize("bit", range(8))
+def test_a_matching_with_a_flipped_bit_is_refused_or_whole(tmp_path: Path, bit: int) -> None:
+    path = tmp_path / "matching.npz"
+    matching = _whole_matching()
+    save_matching(matching, path)
+    content = path.read_bytes()
+    n_refused = 0
+    places = range(bit, len(content), 97)
+    for place in places:
+        damaged = bytearray(content)
+        damaged[place] ^= 1 << bit
+        path.write_bytes(damaged)
+        try:
+            _assert_same_matching(load_matching(path), matching)
+        except ArtifactError:
+            n_refused += 1
+    assert n_refused > len(places) / 2
 
 
 # --- pairs -------------------------------------------------------------------------------------------
