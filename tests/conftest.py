@@ -10,7 +10,6 @@ from hypothesis import settings
 from support.program import mtbsync
 from support.rides import Rides, make_rides
 
-
 # How long an example takes says how busy the computer is.
 settings.register_profile("mtbsync", deadline=None)
 settings.load_profile("mtbsync")

@@ -5,26 +5,31 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import math
 import os
 import secrets
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TypeVar
 
 from filelock import FileLock, Timeout
 
-from mtbsync_daemon import http
+from mtbsync_daemon import http, on_files
 from mtbsync_daemon.config import Config
 from mtbsync_daemon.housekeeping import keep_house
 from mtbsync_daemon.jobs.children import ChildProcesses
 from mtbsync_daemon.jobs.executor import Executor
 from mtbsync_daemon.jobs.queue import Queue
 from mtbsync_daemon.library import Library
+from mtbsync_daemon.on_files import Saving, Wanted
 from mtbsync_daemon.places import Places
-from mtbsync_daemon.services import Services
+from mtbsync_daemon.services import Changes, Services
 from mtbsync_daemon.settings import Settings
 from mtbsync_daemon.store import recordings
 from mtbsync_daemon.store.database import Store
@@ -37,8 +42,13 @@ from mtbsync_engine.files import remove_all_unfinished
 
 _SETTINGS_S = 1.0
 _HOUSEKEEPING_S = 3600.0
+# What a person at the page waits for has children of its own, which stay for as long as somebody clicks.
+_N_QUICK, _QUICK_IDLE_S = 2, 120.0
+# No edit is older than this, and the time that it takes, before it is on disk.
+_SAVING_S = 1.0
 _STOP_SIGNALS = ("SIGINT", "SIGTERM", "SIGBREAK")
 _log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 
 class RunningError(InputError):
@@ -61,7 +71,7 @@ def serve(
     places = Places(data)
     settings = Settings(config_path)
     with _alone(places):
-        for folder in (places.artifacts, places.backups):
+        for folder in (places.artifacts, places.backups, places.footage):
             remove_all_unfinished(folder)
         store = Store(places.database, places.backups)
         try:
@@ -76,7 +86,8 @@ async def _serve(
     stopped = _stop_event()
     library = Library(places, lambda: settings.current)
     executor = await _executor(settings.current)
-    queue = Queue(store, library, executor, places)
+    quick = ChildProcesses(_N_QUICK, 1, idle_s=_QUICK_IDLE_S)
+    queue = Queue(store, library, executor, quick, places)
     watching = _Watching(store, library, settings.current.sweep_s)
     services = Services(
         places=places,
@@ -85,6 +96,7 @@ async def _serve(
         library=library,
         queue=queue,
         executor=executor,
+        quick=quick,
         token=secrets.token_urlsafe(32),
         folders=watching.states,
         look_now=watching.watcher.look_now,
@@ -112,6 +124,92 @@ async def _serve(
         await asyncio.to_thread(watching.watcher.stop)
         await site.close()
         await executor.close()
+        await quick.close()
+
+
+@dataclass(frozen=True)
+class Looking:
+    """What is looked at without a library. `url` is the page's; `login_url` makes a link that lets a browser
+    in, once, to a place of the page, for as long as this runs."""
+
+    url: str
+    found: on_files.Found
+    login_url: Callable[[str], str]
+
+
+def look_at(wanted: Wanted, port: int, on_ready: Callable[[Looking], None]) -> None:
+    """Show what lies on disk until told to stop; port 0 takes a free one. With `wanted.is_saved` a person's
+    edits of markers are saved to their files, else nothing can be changed.
+
+    Raises:
+        InputError: nothing can be shown.
+        OutputError: there is no room for what is worked on, or the last edits cannot be saved.
+    """
+    with TemporaryDirectory(prefix="mtbsync-", ignore_cleanup_errors=True) as data:
+        places = Places(Path(data))
+        store = Store(places.database, places.backups)
+        try:
+            asyncio.run(_look_at(wanted, places, store, port, on_ready))
+        finally:
+            store.close()
+
+
+async def _look_at(
+    wanted: Wanted, places: Places, store: Store, port: int, on_ready: Callable[[Looking], None]
+) -> None:
+    stopped = _stop_event()
+    settings = Settings(places.data / "none.toml")
+    library = Library(places, lambda: settings.current)
+    executor, quick = ChildProcesses.for_this_computer(), ChildProcesses(_N_QUICK, 1, idle_s=_QUICK_IDLE_S)
+    try:
+        found = await _unless(stopped, on_files.read(wanted, quick, places))
+        if found is None:
+            return
+        # What is written for editors is asked for here, one by one, and belongs where the results are.
+        output = wanted.root or next((path.parent for path, _ in found.marker_files.values()), None)
+        settings.current = Config(roots=found.folders, output=output, formats=())
+        store.write(on_files.fill, library, found)
+        files = found.marker_files if wanted.is_saved else {}
+        saving = Saving(store, quick, places.logs / "saving.log", files)
+        queue = Queue(store, library, executor, quick, places)
+        services = Services(
+            places=places,
+            settings=settings,
+            store=store,
+            library=library,
+            queue=queue,
+            executor=executor,
+            quick=quick,
+            token=secrets.token_urlsafe(32),
+            folders=lambda: {**found.away, **saving.problems},
+            look_now=lambda: None,
+            changes=Changes.OF_RUNS if wanted.is_saved else Changes.NONE,
+        )
+        loop = asyncio.get_running_loop()
+        store.on_change(lambda: _soon(loop, queue.wake))
+        site = await http.start(services, port)
+        try:
+            with _told(places, site.url, services.token):
+                on_ready(Looking(site.url, found, lambda to: site.login_url(to, math.inf)))
+                await _until(stopped, queue.run(), _every(_SAVING_S, saving.save))
+        finally:
+            await site.close()
+        await saving.save_at_last()
+    finally:
+        await executor.close()
+        await quick.close()
+
+
+async def _unless(stopped: asyncio.Event, work: Coroutine[None, None, T]) -> T | None:
+    """What `work` gives; None where it was stopped before its end."""
+    doing, stop = asyncio.create_task(work), asyncio.create_task(stopped.wait())
+    await asyncio.wait([doing, stop], return_when=asyncio.FIRST_COMPLETED)
+    stop.cancel()
+    if not doing.done():
+        doing.cancel()
+        await asyncio.wait([doing])
+        return None
+    return doing.result()
 
 
 async def _every(wait_s: float, work: Callable[[], Awaitable[None]]) -> None:

@@ -71,9 +71,10 @@ class Client:
             raise RefusedError(f"What answers at {self.url} is not this mtbsync; restart it.", 200) from error
         return dict(document)
 
-    def login_url(self) -> str:
-        """An address that lets a browser in, once."""
-        return str(self.ask("POST", "/login-codes")["url"])
+    def login_url(self, to: str = "") -> str:
+        """An address that lets a browser in, once, and shows it the place `to` of the page."""
+        url = str(self.ask("POST", "/login-codes")["url"])
+        return f"{url}&{urlencode({'to': to}, safe='/')}" if to else url
 
 
 def connect(data: Path) -> Client:

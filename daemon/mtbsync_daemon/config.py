@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from collections.abc import Sequence
@@ -167,7 +168,8 @@ def read_text(path: Path) -> str:
         ConfigError: it cannot be read.
     """
     try:
-        return path.read_text(encoding="utf-8")
+        # Line ends stay as they are, for whoever changes a part of it.
+        return path.read_bytes().decode("utf-8")
     except FileNotFoundError:
         return ""
     except (OSError, UnicodeDecodeError) as error:
@@ -197,6 +199,57 @@ def write_first_config(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     if not path.exists():
         path.write_text(_HEADER, encoding="utf-8")
+
+
+def add_folder(text: str, path: Path, folder: Path, trail: str) -> str:
+    """`text`, from the file at `path`, with one more folder to watch; all else stays to the letter.
+
+    Raises:
+        ConfigError: `text` cannot be understood, or one of its folders and this one lie one in the other.
+    """
+    before = understood(text, path)
+    text = text or _HEADER
+    end = "\r\n" if "\r\n" in text else "\n"
+    lines = ("[[folder]]", f"path = {_quoted(str(folder))}", f"trail = {_quoted(trail)}")
+    made = text + ("" if text.endswith("\n") else end) + end + "".join(line + end for line in lines)
+    return _checked(made, path, [*before.folder, Folder(path=folder, trail=trail)], before)
+
+
+def remove_folder(text: str, path: Path, folder: Path) -> str:
+    """`text`, from the file at `path`, without that watched folder; all else stays to the letter.
+
+    Raises:
+        ConfigError: `text` cannot be understood, or does not name that folder in a table of its own.
+    """
+    before = understood(text, path)
+    lines = text.splitlines(keepends=True)
+    begin = _line_of(text, ("folder", next(k for k, f in enumerate(before.folder) if f.path == folder)))
+    end = begin = (begin or 1) - 1
+    for k in range(begin, len(lines)):
+        if k > begin and _TABLE.match(lines[k]):
+            break
+        if lines[k].strip() and not lines[k].lstrip().startswith("#"):
+            end = k + 1
+    made = "".join(lines[:begin] + lines[end:])
+    return _checked(made, path, [f for f in before.folder if f.path != folder], before)
+
+
+def _checked(text: str, path: Path, folders: Sequence[Folder], before: Config) -> str:
+    """`text`, if it says what was said `before` but for these folders."""
+    try:
+        if understood(text, path) == before.model_copy(update={"folder": tuple(folders)}):
+            return text
+    except ConfigError as error:
+        if not isinstance(error.__cause__, tomllib.TOMLDecodeError):
+            raise
+    raise ConfigError(
+        f"{path} names its folders in a way of its own; write [[folder]] for each, or change it by hand."
+    )
+
+
+def _quoted(text: str) -> str:
+    """A string as TOML has it: as JSON does, but for one character."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _sentence(loc: Sequence[int | str], error: Any) -> str:

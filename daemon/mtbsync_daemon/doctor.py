@@ -87,6 +87,8 @@ def examine(config_path: Path, data: Path) -> Iterator[Finding]:
             yield nothing_watched(config_path)
     yield look_at_data(data)
     yield look_at_space(data)
+    if places.footage.exists():
+        yield look_at_footage(places.footage)
     yield look_at_library(places)
     is_running = is_held(places.lock)
     yield look_at_daemon(places, is_running)
@@ -151,6 +153,15 @@ def look_at_space(data: Path) -> Finding:
     if n_bytes < _SCARCE_BYTES:
         return Finding("disk", Level.WARN, sentence, remedy)
     return Finding("disk", Level.OK, sentence)
+
+
+def look_at_footage(footage: Path) -> Finding:
+    """How much was dropped onto the page, which nobody may have elsewhere."""
+    sizes = [path.stat().st_size for path in footage.rglob("*") if path.is_file()]
+    what = f"{len(sizes)} files ({sum(sizes) / _GB:.1f} GB)"
+    sentence = f"{what} that were dropped onto the page lie in {footage}."
+    remedy = "That may be the only copy of them: back it up, as mtbsync keeps no second one."
+    return Finding("footage", Level.OK, sentence, remedy if sizes else "")
 
 
 def look_at_library(places: Places) -> Finding:

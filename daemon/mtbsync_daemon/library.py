@@ -9,13 +9,18 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeVar
 
 from mtbsync_daemon.config import FIND, Config, Folder
 from mtbsync_daemon.jobs.executor import Outcome
 from mtbsync_daemon.places import Places
-from mtbsync_daemon.store import events, exports, jobs, markers, recordings, syncs, trails
+from mtbsync_daemon.results import ANCHORED
+from mtbsync_daemon.store import anchors, edits, events, exports, jobs, markers, recordings, syncs, trails
+from mtbsync_daemon.store.anchors import AnchorRow
+from mtbsync_daemon.store.edits import AnchorChange, Change, Edit, MarkerChange
+from mtbsync_daemon.store.ids import new_id, new_marker_id
 from mtbsync_daemon.store.jobs import JobRow, Kind, State
 from mtbsync_daemon.store.markers import MarkerRow, MarkerState
 from mtbsync_daemon.store.recordings import RecordingRow, StoredFile
@@ -50,7 +55,7 @@ class Library:
         """Note a group of files, the first of which begins it, and have it probed; gives the job's id.
         `folder` is the watched folder it lies in, None where a person named the files."""
         is_known = recordings.is_taken(db, files)
-        inside = (rule.path for rule in self.config().folder if files[0].path.is_relative_to(rule.path))
+        inside = (rule.path for rule in self._rules() if files[0].path.is_relative_to(rule.path))
         recordings.take(db, folder or next(inside, None), files)
         stamps = [(str(f.path), f.n_bytes, f.mtime_ns) for f in files]
         params = {"first": str(files[0].path)}
@@ -303,7 +308,7 @@ class Library:
             db,
             Kind.TRANSFER,
             {"sync": sync.sync_id},
-            [sync.sync_id, sync.version, trail.markers_key],
+            _transfer_of(db, sync, trail),
             recording_id=sync.recording_id,
         )
         if not is_new:
@@ -315,7 +320,7 @@ class Library:
         current = None if sync is None else syncs.current(db, sync.recording_id)
         if sync is None or trail is None or current is None or current.sync_id != sync.sync_id:
             return
-        if found["of"] != _transfer_of(sync, trail):
+        if found["of"] != _transfer_of(db, sync, trail):
             # They were changed while the old ones were carried over.
             self._want_markers(db, sync)
             return
@@ -329,13 +334,171 @@ class Library:
             for m in found["markers"]
         ]
         markers.place(db, sync.recording_id, placed)
+        syncs.mapped(db, sync, found["map"] and f"{sync.artifact}/{ANCHORED}")
         if sync.is_accepted:
             self.want_delivery(db, sync.recording_id)
+
+    # --- a person puts things right -----------------------------------------------------------------
+
+    def change_markers(
+        self,
+        db: sqlite3.Connection,
+        recording_id: str,
+        changed: Sequence[tuple[MarkerRow, Mapping[str, Any]]],
+        *,
+        is_place: bool,
+    ) -> None:
+        """Make a person's changes to a run's markers, all of them or none. With `is_place` one that the trail
+        has and that is moved stands at the same place as there, by the person's word, who had both pictures
+        before their eyes: its anchor moves with it.
+
+        Raises:
+            StateError: that would put places into another order than the trail has them in.
+        """
+        sync = self._lined_up(db, recording_id)
+        changes: list[Change] = []
+        for row, values in changed:
+            made = replace(row, **values)
+            changes.append(MarkerChange(row, made))
+            if is_place and sync is not None and _is_moved(row, made):
+                changes.append(_anchor_of(db, sync, made))
+        if sync is not None:
+            self._check_order(db, sync, changes)
+        edits.make(db, recording_id, _in_words(changed), changes)
+        self._follow_edit(db, recording_id, changes, [change.after for change in changes])
+
+    def add_marker(
+        self, db: sqlite3.Connection, recording_id: str, t_s: float, t_ref_s: float | None, **values: Any
+    ) -> MarkerRow:
+        """A marker of a person's own, on this run alone."""
+        row = MarkerRow(
+            recording_id=recording_id,
+            marker_id=new_marker_id(),
+            sync_id=None,
+            t_ref_s=t_ref_s,
+            t_s=t_s,
+            confidence=1.0,
+            expected_error_s=None,
+            needs_review=False,
+            reason="",
+            state=MarkerState.ADDED,
+            **values,
+        )
+        edits.make(db, recording_id, f"{row.name} added", [MarkerChange(None, row)])
+        self.edited(db, recording_id)
+        made = markers.get(db, recording_id, row.marker_id)
+        assert made is not None
+        return made
+
+    def add_anchor(self, db: sqlite3.Connection, sync: SyncRow, t_new_s: float, t_ref_s: float) -> None:
+        """Note that a person saw a run and its trail's reference to be at the same place.
+
+        Raises:
+            StateError: the run has no map, or that is out of order with another such place.
+        """
+        if sync.trail_id is None or sync.artifact is None:
+            raise StateError("This run is on no trail yet; have it lined up with one first.")
+        row = AnchorRow(sync.recording_id, sync.trail_id, new_id(), t_new_s, t_ref_s, is_of_marker=False)
+        change = AnchorChange(None, row)
+        self._check_order(db, sync, [change])
+        edits.make(db, sync.recording_id, f"Same place at {_clock(t_new_s)}", [change])
+        self._follow_edit(db, sync.recording_id, [change], [])
+
+    def remove_anchor(self, db: sqlite3.Connection, anchor: AnchorRow) -> None:
+        """Take back that two moments are at the same place."""
+        change = AnchorChange(anchor, None)
+        what = f"No longer the same place at {_clock(anchor.t_new_s)}"
+        edits.make(db, anchor.recording_id, what, [change])
+        self._follow_edit(db, anchor.recording_id, [change], [])
+
+    def undo(self, db: sqlite3.Connection, recording_id: str) -> Edit:
+        """Take back what a person changed last on a run.
+
+        Raises:
+            StateError: there is nothing, or it has changed otherwise since.
+        """
+        return self._turned(db, recording_id, edits.to_undo(db, recording_id), edits.undo, "undone")
+
+    def redo(self, db: sqlite3.Connection, recording_id: str) -> Edit:
+        """Do once more what was undone last.
+
+        Raises:
+            StateError: there is nothing, or it has changed otherwise since.
+        """
+        return self._turned(db, recording_id, edits.to_redo(db, recording_id), edits.redo, "done again")
+
+    def _turned(
+        self,
+        db: sqlite3.Connection,
+        recording_id: str,
+        edit: Edit | None,
+        turn: Callable[[sqlite3.Connection, Edit], None],
+        how: str,
+    ) -> Edit:
+        if edit is None:
+            raise StateError(f"There is nothing that could be {how}.")
+        if not edits.stands(db, edit):
+            raise StateError(f"'{edit.what}' cannot be {how}: the run has changed otherwise since.")
+        turn(db, edit)
+        left = [c.after if edit.is_undone else c.before for c in edit.changes]
+        self._follow_edit(db, recording_id, edit.changes, left)
+        return edit
+
+    def _follow_edit(
+        self,
+        db: sqlite3.Connection,
+        recording_id: str,
+        changes: Sequence[Change],
+        left: Sequence[MarkerRow | AnchorRow | None],
+    ) -> None:
+        """Have what follows from a person's changes, which left these things, done: another map, places that
+        are found anew, other files."""
+        sync = self._lined_up(db, recording_id)
+        is_mapped_anew = any(isinstance(change, AnchorChange) for change in changes)
+        is_found_anew = any(isinstance(m, MarkerRow) and m.state is MarkerState.FOUND for m in left)
+        if sync is not None and (is_mapped_anew or is_found_anew):
+            self._want_markers(db, sync)
+        self.edited(db, recording_id)
+
+    def _lined_up(self, db: sqlite3.Connection, recording_id: str) -> SyncRow | None:
+        """The sync of a run that counts, where it has put the run on a trail."""
+        sync = syncs.current(db, recording_id)
+        return None if sync is None or sync.trail_id is None or sync.artifact is None else sync
+
+    def _check_order(self, db: sqlite3.Connection, sync: SyncRow, changes: Sequence[Change]) -> None:
+        assert sync.trail_id is not None
+        placed = {a.anchor_id: a for a in anchors.of_run(db, sync.recording_id, sync.trail_id)}
+        for change in changes:
+            if isinstance(change, AnchorChange):
+                for side in (change.before, change.after):
+                    if side is not None:
+                        placed.pop(side.anchor_id, None)
+                if change.after is not None:
+                    placed[change.after.anchor_id] = change.after
+        in_order = sorted(placed.values(), key=lambda a: a.t_new_s)
+        for one, other in pairwise(in_order):
+            if one.t_new_s == other.t_new_s or one.t_ref_s >= other.t_ref_s:
+                raise StateError(
+                    f"Two places would be out of order: {_clock(one.t_new_s)} and {_clock(other.t_new_s)} of "
+                    f"the run would be {_clock(one.t_ref_s)} and {_clock(other.t_ref_s)} of the reference. "
+                    "Take one of the two back first."
+                )
 
     def edited(self, db: sqlite3.Connection, recording_id: str) -> None:
         """A person changed a run's markers: what was written for editors is written again."""
         if exports.of_recording(db, recording_id):
             self.want_delivery(db, recording_id, delay_s=_EDITS_PAUSE_S)
+
+    # --- light copies -------------------------------------------------------------------------------
+
+    def want_light_copy(self, db: sqlite3.Connection, recording_id: str) -> str:
+        """Have a copy made that any browser plays, and plays at once; gives the job's id."""
+        job_id, is_new = jobs.enqueue(
+            db, Kind.LIGHT, {}, [recording_id], recording_id=recording_id, is_asked_for=True
+        )
+        if not is_new:
+            jobs.start_over(db, job_id)
+        return job_id
 
     # --- files for editors ------------------------------------------------------------------------
 
@@ -348,9 +511,8 @@ class Library:
         delay_s: float = 0.0,
     ) -> str:
         """Have a run's markers written in these formats (None: as its folder says); gives the job's id."""
-        rule = self._rule(db, recording_id)
-        wanted = formats or (self.config().formats if rule is None else rule.formats)
-        folder = self._output(db, recording_id, rule)
+        wanted = formats or self.usual_formats(db, recording_id)
+        folder = self.output(db, recording_id)
         recording = _still_there(recordings.get(db, recording_id))
         stem = exports.stem_for(db, folder, recording_id, Path(recording.name).stem)
         params = {"formats": list(wanted), "folder": str(folder), "stem": stem}
@@ -374,7 +536,14 @@ class Library:
                 db, job.recording_id, made["format"], Path(made["path"]), made["digest"], made["losses"]
             )
 
-    def _output(self, db: sqlite3.Connection, recording_id: str, rule: Folder | None) -> Path:
+    def usual_formats(self, db: sqlite3.Connection, recording_id: str) -> tuple[str, ...]:
+        """The formats that a run's markers are written in, as its folder or else the settings say."""
+        rule = self._rule(db, recording_id)
+        return self.config().formats if rule is None else rule.formats
+
+    def output(self, db: sqlite3.Connection, recording_id: str) -> Path:
+        """The folder that a run's files for editors are written into."""
+        rule = self._rule(db, recording_id)
         if rule is not None and rule.beside_footage:
             copies = recordings.folders_of(db, recording_id)
             return next(first.parent for folder, first in copies if folder == rule.path)
@@ -393,18 +562,24 @@ class Library:
             return dict(job.params)
         if job.kind is Kind.INDEX:
             trail = _still_there(trails.get(db, job.params["trail"]))
-            return {"recording": _recording(db, trail.recording_id), "artifacts": artifacts}
+            return {"recording": recording_params(db, trail.recording_id), "artifacts": artifacts}
+        if job.kind is Kind.LIGHT:
+            assert job.recording_id is not None
+            return {
+                "recording": recording_params(db, job.recording_id),
+                "folder": str(self.places.light_copy_of(job.recording_id)),
+            }
         if job.kind is Kind.SYNC:
             wanted = job.params["trail"]
             against = trails.all_of(db) if wanted is None else [_still_there(trails.get(db, wanted))]
             return {
-                "recording": _recording(db, job.params["recording"]),
+                "recording": recording_params(db, job.params["recording"]),
                 "trails": [
                     {
                         "trail_id": t.trail_id,
                         "name": t.name,
                         "cells": t.cells,
-                        "recording": _recording(db, t.recording_id),
+                        "recording": recording_params(db, t.recording_id),
                     }
                     for t in against
                     if t.is_ready or wanted is not None
@@ -416,18 +591,37 @@ class Library:
         if job.kind is Kind.TRANSFER:
             sync = _still_there(syncs.get(db, job.params["sync"]))
             trail = _still_there(trails.get(db, sync.trail_id or ""))
+            results = self.places.artifacts / (sync.artifact or "")
             return {
-                "results": str(self.places.artifacts / (sync.artifact or "")),
+                "results": str(results),
+                "anchors": [
+                    [a.t_new_s, a.t_ref_s] for a in anchors.of_run(db, sync.recording_id, trail.trail_id)
+                ],
+                "anchored": str(results / ANCHORED),
                 "markers": [asdict(m) for m in trail.markers],
                 "is_accepted": sync.is_accepted,
-                "of": _transfer_of(sync, trail),
+                "of": _transfer_of(db, sync, trail),
             }
         return self._delivery(db, job)
 
     def _delivery(self, db: sqlite3.Connection, job: JobRow) -> dict[str, Any]:
         assert job.recording_id is not None
-        recording = _still_there(recordings.get(db, job.recording_id))
-        copies = copies_of(recordings.files_of(db, recording.recording_id))
+        return {
+            **self.delivery_params(db, job.recording_id),
+            "formats": job.params["formats"],
+            "folder": job.params["folder"],
+            "stem": job.params["stem"],
+            "written": {str(e.path): e.digest for e in exports.of_recording(db, job.recording_id)},
+        }
+
+    def delivery_params(self, db: sqlite3.Connection, recording_id: str) -> dict[str, Any]:
+        """A run and its markers as they are now, as `tasks.deliver.timeline_of` takes them.
+
+        Raises:
+            StateError: there is no such run any more.
+        """
+        recording = _still_there(recordings.get(db, recording_id))
+        copies = copies_of(recordings.files_of(db, recording_id))
         return {
             "run": {**recording.about, "duration_s": recording.duration_s},
             "copies": [[str(path) for path in copy] for copy in copies],
@@ -437,13 +631,9 @@ class Library:
                     for key, value in asdict(m).items()
                     if key not in ("recording_id", "sync_id", "state", "version")
                 }
-                for m in markers.of_recording(db, recording.recording_id)
+                for m in markers.of_recording(db, recording_id)
                 if m.state is not MarkerState.REJECTED
             ],
-            "formats": job.params["formats"],
-            "folder": job.params["folder"],
-            "stem": job.params["stem"],
-            "written": {str(e.path): e.digest for e in exports.of_recording(db, recording.recording_id)},
         }
 
     # --- how a job ends ---------------------------------------------------------------------------
@@ -472,7 +662,7 @@ class Library:
             state = self._synced(db, job, outcome.result)
         elif job.kind is Kind.TRANSFER:
             self._transferred(db, job, outcome.result)
-        else:
+        elif job.kind is Kind.DELIVER:
             self._delivered(db, job, outcome.result)
         jobs.end(db, job.job_id, state, stages_s=outcome.stages_s, stage=stage)
 
@@ -497,7 +687,12 @@ class Library:
     def _rule(self, db: sqlite3.Connection, recording_id: str) -> Folder | None:
         """The settings of the first folder with any that a copy of the recording lies in."""
         folders = [folder for folder, _ in recordings.folders_of(db, recording_id)]
-        return next((rule for rule in self.config().folder if rule.path in folders), None)
+        return next((rule for rule in self._rules() if rule.path in folders), None)
+
+    def _rules(self) -> tuple[Folder, ...]:
+        """The settings of all folders that footage comes from: what was dropped onto the page is like it."""
+        config = self.config()
+        return (*config.folder, Folder(path=self.places.footage, formats=config.formats))
 
 
 def copies_of(files: Sequence[StoredFile]) -> list[list[Path]]:
@@ -509,12 +704,48 @@ def copies_of(files: Sequence[StoredFile]) -> list[list[Path]]:
     return list(copies.values())
 
 
-def _transfer_of(sync: SyncRow, trail: TrailRow) -> list[Any]:
-    """Tells one transfer from the next: which sync, as it is, and which markers."""
-    return [sync.sync_id, sync.version, trail.markers_key]
+def _transfer_of(db: sqlite3.Connection, sync: SyncRow, trail: TrailRow) -> list[Any]:
+    """Tells one transfer from the next: which sync, as it is, with which anchors, and which markers."""
+    placed = anchors.of_run(db, sync.recording_id, trail.trail_id)
+    return [sync.sync_id, sync.version, trail.markers_key, [[a.t_new_s, a.t_ref_s] for a in placed]]
 
 
-def _recording(db: sqlite3.Connection, recording_id: str) -> dict[str, Any]:
+def _is_moved(row: MarkerRow, made: MarkerRow) -> bool:
+    """Whether a marker that the trail has stands elsewhere on the run now."""
+    is_placed = made.t_s is not None and made.t_ref_s is not None
+    return row.state is not MarkerState.ADDED and is_placed and made.t_s != row.t_s
+
+
+def _anchor_of(db: sqlite3.Connection, sync: SyncRow, marker: MarkerRow) -> AnchorChange:
+    assert sync.trail_id is not None
+    assert marker.t_s is not None
+    assert marker.t_ref_s is not None
+    row = AnchorRow(
+        sync.recording_id, sync.trail_id, marker.marker_id, marker.t_s, marker.t_ref_s, is_of_marker=True
+    )
+    return AnchorChange(anchors.get(db, row.recording_id, row.trail_id, row.anchor_id), row)
+
+
+def _in_words(changed: Sequence[tuple[MarkerRow, Mapping[str, Any]]]) -> str:
+    """What a person did to markers."""
+    row, values = changed[0]
+    who = row.name if len(changed) == 1 else f"{len(changed)} markers"
+    state = values.get("state")
+    if state is MarkerState.ACCEPTED:
+        return f"{who} accepted"
+    if state is MarkerState.REJECTED:
+        return f"{who} rejected"
+    return f"{who} moved" if "t_s" in values else f"{who} edited"
+
+
+def _clock(t_s: float) -> str:
+    """A moment as people read it."""
+    minutes, seconds = divmod(t_s, 60.0)
+    return f"{minutes:.0f}:{seconds:05.2f}"
+
+
+def recording_params(db: sqlite3.Connection, recording_id: str) -> dict[str, Any]:
+    """A recording as tasks get it: see `tasks.footage`."""
     files = recordings.files_of(db, recording_id)
     return {
         "fingerprint": recording_id,

@@ -66,6 +66,19 @@ class Places:
         """Where exports go unless the settings name another folder."""
         return self.data / "output"
 
+    @property
+    def footage(self) -> Path:
+        """What was dropped onto the page. It may be the only copy that there is."""
+        return self.data / "footage"
+
+    def light_copy_of(self, recording_id: str) -> Path:
+        """The folder of a recording's light copy, with a file NUMBER.mp4 for each chapter."""
+        return self.artifacts / "light" / recording_id
+
+    def still_of(self, recording_id: str) -> Path:
+        """A picture by which people know a recording."""
+        return self.artifacts / "stills" / f"{recording_id}.jpg"
+
     def log_of(self, job_id: str) -> Path:
         """What a job said."""
         return self.logs / f"{job_id}.log"

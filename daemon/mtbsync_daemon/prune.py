@@ -109,9 +109,22 @@ def beyond_newest(items: Iterable[Item], n_kept: int) -> list[Item]:
 
 
 def list_artifacts(artifacts: Path, used: Uses) -> list[Item]:
-    """Every index, the looks that were taken from it, and every folder of a sync's results."""
+    """Every index, the looks that were taken from it, every folder of a sync's results, and what the page
+    shows and gives."""
     seen = (_seen(artifacts / what, used) for what in ("indexes", "looks"))
-    return [*chain.from_iterable(seen), *_results(artifacts, used)]
+    shown = (_shown(artifacts / what, used) for what in ("light", "stills", "zips"))
+    return [*chain.from_iterable(seen), *_results(artifacts, used), *chain.from_iterable(shown)]
+
+
+def _shown(folder: Path, used: Uses) -> Iterator[Item]:
+    """What a person saw of recordings: their light copies, stills and archives, called RECORDING."""
+    for path in _entries(folder):
+        recording_id = path.name.removeprefix(".").partition(".")[0]
+        if recording_id in used.active_recordings:
+            standing = Standing.USED
+        else:
+            standing = Standing.SPARE if recording_id in used.recordings else Standing.LEFT_OVER
+        yield _item(path, standing, recording_id)
 
 
 def _seen(folder: Path, used: Uses) -> Iterator[Item]:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from mtbsync_daemon.config import Config, ConfigError, load_config, read_text, understood
+from mtbsync_engine.files import write_text
 
 _FROM_START = ("sweep_s", "server", "jobs", "executor")
 
@@ -26,6 +27,7 @@ class Settings:
         self._stamp = self._look()
         self.current = self._at_start = load_config(path)
         self._listeners: list[Callable[[Config], None]] = []
+        self._one_at_a_time = asyncio.Lock()
 
     @property
     def waiting(self) -> tuple[str, ...]:
@@ -40,6 +42,28 @@ class Settings:
 
     async def look(self) -> None:
         """Read the file again where it has changed."""
+        async with self._one_at_a_time:
+            await self._follow()
+
+    async def change(self, edit: Callable[[str], str]) -> None:
+        """Have the file say what `edit` makes of what it says; that counts once this is done.
+
+        Raises:
+            ConfigError: the file is wrong as it is, or `edit` finds that it would be.
+            OutputError: it cannot be written.
+        """
+        async with self._one_at_a_time:
+            await self._follow()
+            if self.problem is not None:
+                raise ConfigError(self.problem)
+            await asyncio.to_thread(self._write, edit)
+            await self._follow()
+
+    def _write(self, edit: Callable[[str], str]) -> None:
+        # Where it is a link, as to a folder that is kept under version control, it stays one.
+        write_text(self.path.resolve(), edit(read_text(self.path)))
+
+    async def _follow(self) -> None:
         stamp = self._look()
         if stamp != self._stamp:
             self._stamp = stamp

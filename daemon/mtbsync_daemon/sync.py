@@ -15,6 +15,7 @@ from mtbsync_daemon.results import (
     ALL,
     LIKENESS,
     MARKERS,
+    MATCHING,
     NEW_INDEX,
     PAIRS,
     PAIRS_RAW,
@@ -33,6 +34,7 @@ from mtbsync_engine.artifacts import (
     FORMAT_VERSION,
     TimeWarp,
     save_likeness,
+    save_matching,
     save_pairs,
     save_pairs_raw,
     save_timewarp_json,
@@ -46,7 +48,7 @@ from mtbsync_engine.index.describe import limit_threads
 from mtbsync_engine.index.store import STAGE_VERSION as INDEX_VERSION
 from mtbsync_engine.index.store import load_index, save_index
 from mtbsync_engine.judge import Gates, Judged
-from mtbsync_engine.markers import REVIEW_THRESHOLD, transfer
+from mtbsync_engine.markers import REVIEW_THRESHOLD, counts, transfer
 from mtbsync_engine.media import probe
 from mtbsync_engine.model import (
     Decision,
@@ -148,6 +150,7 @@ def sync(request: SyncRequest, progress: Progress) -> SyncResult:
         new = _made_before(request.new_index, new_recording, request.index_params)
     else:
         new = _index("index_new", new_recording, request.out / NEW_INDEX, request, perf, progress)
+    perf.n_pictures = {"index_reference": ref.t_s.size, "index_new": new.t_s.size}
     with perf.stage("match"), progress("Lining the two runs up", new.duration_s) as done:
         matching, likeness = match(
             new,
@@ -182,13 +185,11 @@ def sync(request: SyncRequest, progress: Progress) -> SyncResult:
             markers = transfer(request.markers, time_map, decision, review_threshold=threshold)
     about = {
         "key": request_key(request, new_recording, ref_recording),
-        "markers": {
-            "n": len(markers),
-            "placed": sum(m.t_new is not None for m in markers),
-            "review": sum(m.needs_review for m in markers if m.t_new is not None),
-        },
+        "markers": counts(markers),
         "new": _with_track(new_recording, new_noted, request.new_gpx),
         "reference": _with_track(ref_recording, ref_noted, request.ref_gpx),
+        "fit": request.fit and asdict(request.fit),
+        "gates": asdict(request.gates),
     }
     with replacing_all(request.out, request.file_names) as folder:
         with perf.stage("write"):
@@ -196,8 +197,7 @@ def sync(request: SyncRequest, progress: Progress) -> SyncResult:
                 save_index(ref, folder / REF_INDEX)
             if request.new_index is None:
                 save_index(new, folder / NEW_INDEX)
-            save_pairs_raw(matching.pairs, folder / PAIRS_RAW)
-            save_pairs(matching, folder / request.pairs_name)
+            _save_matching(matching, folder, request.pairs_name)
             save_likeness(likeness, folder / LIKENESS)
             if judged is not None:
                 if markers and judged.verdict.decision is not Decision.REJECT:
@@ -297,6 +297,12 @@ def _made_before(path: Path, recording: Recording, wanted: IndexParams) -> Index
     return index
 
 
+def _save_matching(matching: Matching, folder: Path, pairs_name: str) -> None:
+    save_pairs_raw(matching.pairs, folder / PAIRS_RAW)
+    save_pairs(matching, folder / pairs_name)
+    save_matching(matching, folder / MATCHING)
+
+
 def _index(
     stage: str, recording: Recording, path: Path, request: SyncRequest, perf: Perf, progress: Progress
 ) -> Index:
@@ -304,15 +310,13 @@ def _index(
     if kept is not None:
         return kept
     with perf.stage(stage), progress(f"Looking at {recording.path.name}", recording.duration_s) as done:
-        index = build_index(
+        return build_index(
             recording,
             request.index_params,
             weights=request.weights,
             n_threads=request.n_threads,
             on_picture=done,
         )
-    perf.n_pictures[stage] = index.t_s.size
-    return index
 
 
 def _with_track(recording: Recording, noted: Telemetry, track_file: Path | None) -> dict[str, Any]:

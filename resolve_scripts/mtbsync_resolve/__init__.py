@@ -8,3 +8,7 @@ Resolve; `host` reads and changes Resolve, `client` asks the daemon, `show` spea
 
 class ScriptError(Exception):
     """A sentence for the person in front of Resolve: what is wrong, and what to do next."""
+
+
+class NotRunningError(ScriptError):
+    """There is no daemon to ask."""

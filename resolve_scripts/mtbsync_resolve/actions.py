@@ -1,8 +1,9 @@
 """One function for each line of the menu. `run` is what the scripts in the menu call."""
 
-from typing import Any, Dict, List, Sequence, Tuple
+import time
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
-from . import ScriptError
+from . import NotRunningError, ScriptError
 from .client import Client, connect
 from .host import Host, TimelineHandle
 from .place import Recording, Sheet, comparable, frame_of, moment_at, nearest_frame, timecode
@@ -10,9 +11,12 @@ from .plan import Marker, Plan, Step, is_untouched, key_of, plan, undo, written_
 from .show import Screen, screen
 
 _PAUSE_S = 1.0
+# A window has to notice that it is closed, and Resolve's toolkit lets no other thread run meanwhile.
+_TURN_S = 1.0
 _SHOWN = 5
 _CHOOSE = "Select clips in the media pool, or open a timeline that holds them, and run this script again."
 _ONLY_REFERENCES = "There is no clip here that is not a reference itself."
+_NOT_HERE = "Timeline '{}' does not show this run. Open one that does, and send the markers again."
 _VERDICTS = {
     "accept": "is lined up",
     "review": "is lined up, but look at its markers before you trust them",
@@ -52,14 +56,19 @@ def sync_clips(host: Host, client: Client, show: Screen) -> None:
     show.say("Push markers to timeline puts the markers where they belong.")
 
 
-def push_markers(host: Host, client: Client, show: Screen) -> None:
-    """Put the runs' markers on the timeline; what the user made or changed stays as it is."""
+def push_markers(host: Host, client: Client, show: Screen, only: Optional[str] = None) -> None:
+    """Put the runs' markers, or the `only` run's, on the timeline; what the user made or changed stays as it
+    is."""
     timeline = host.timeline()
     sheet, known = _read(timeline, client, show)
     # A reference's markers are where these come from, and may well have been pulled from this timeline.
     recordings = [r for r in known if not r.is_reference]
     if not recordings:
         raise ScriptError(_ONLY_REFERENCES)
+    if only is not None:
+        recordings = [r for r in recordings if r.recording_id == only]
+        if not recordings:
+            raise ScriptError(_NOT_HERE.format(timeline.name))
     wanted: Dict[str, Marker] = {}
     not_shown = 0
     for recording in recordings:
@@ -149,9 +158,29 @@ def review_flagged(host: Host, client: Client, show: Screen) -> None:
     times = [timecode(sheet.start_frame + m.frame, sheet.rate, sheet.drop_frame) for m in flagged]
     timeline.go_to(times[0])
     show.say(f"{_n(flagged)} to review; the playhead is on the first.")
-    for time, marker in zip(times, flagged):
-        show.say(f"{time}  {marker.name}: {reasons[key_of(marker)]}")
+    for at, marker in zip(times, flagged):
+        show.say(f"{at}  {marker.name}: {reasons[key_of(marker)]}")
     show.say("Move a marker, or change its colour or text, and it counts as reviewed.")
+
+
+def stay_connected(host: Host, client: Client, show: Screen) -> None:
+    """Do what a person asks for on mtbsync's page, until they close the window or Resolve.
+
+    A daemon that stops is waited for: it may only be updated, and has another address then.
+    """
+    show.say("Connected: mtbsync's page can send markers to the timeline that is open here.")
+    while show.is_open() and host.is_running():
+        timeline_name = host.timeline_name()
+        try:
+            request = client.next_request(timeline_name, _TURN_S)
+            show.progress(f"Timeline '{timeline_name}' is open." if timeline_name else "No timeline is open.")
+            if request is not None:
+                _do_request(host, client, show, request)
+        except ScriptError as error:
+            is_away = isinstance(error, NotRunningError)
+            show.progress("mtbsync is not running; waiting for it." if is_away else str(error))
+            time.sleep(_PAUSE_S)
+            client = _found_again() or client
 
 
 _ACTIONS = {
@@ -161,6 +190,7 @@ _ACTIONS = {
     "Pull markers from timeline": pull_markers,
     "Undo last push": undo_push,
     "Review flagged markers": review_flagged,
+    "Stay connected to mtbsync": stay_connected,
 }
 
 
@@ -173,6 +203,26 @@ def run(title: str, given: Dict[str, Any]) -> None:
     except ScriptError as error:
         show.say(str(error))
     show.wait()
+
+
+def _do_request(host: Host, client: Client, show: Screen, request: Dict[str, Any]) -> None:
+    """Push the run that is asked for, and tell the page what the person here is told."""
+    n_before = len(show.said)
+    state = "done"
+    try:
+        push_markers(host, client, show, only=request["recording"])
+    except ScriptError as error:
+        show.say(str(error))
+        state = "failed"
+    client.answer(request, state, " ".join(show.said[n_before:]))
+
+
+def _found_again() -> Optional[Client]:
+    """The daemon that runs now, if one does."""
+    try:
+        return connect()
+    except ScriptError:
+        return None
 
 
 def _read(timeline: TimelineHandle, client: Client, show: Screen) -> Tuple[Sheet, List[Recording]]:
@@ -192,9 +242,7 @@ def _push(timeline: TimelineHandle, client: Client, present: List[Marker], steps
     push_id = client.begin_push(timeline.timeline_id, timeline.name, steps)
     if timeline.markers() != present:
         client.mark_undone(push_id)
-        raise ScriptError(
-            "The timeline's markers changed meanwhile; nothing was done. Run this script again."
-        )
+        raise ScriptError("The timeline's markers changed meanwhile; nothing was done. Try again.")
     done = timeline.do(steps)
     client.end_push(push_id, done)
     return done

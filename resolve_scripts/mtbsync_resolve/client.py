@@ -1,5 +1,6 @@
 """The daemon on this machine, over loopback HTTP; docs/api.md says what it answers."""
 
+import http.client
 import json
 import os
 import posixpath
@@ -8,9 +9,9 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from typing import Any, Dict, Iterator, List, Mapping, Sequence
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence
 
-from . import ScriptError
+from . import NotRunningError, ScriptError
 from .place import File, Recording
 from .plan import Marker, Step
 
@@ -35,7 +36,8 @@ def connect() -> "Client":
     """The daemon that runs as this user, found by the file it keeps while it runs.
 
     Raises:
-        ScriptError: there is none, or its file cannot be used.
+        NotRunningError: there is none.
+        ScriptError: its file cannot be used.
     """
     path = os.path.join(data_folder(sys.platform, os.environ, os.path.expanduser("~")), "daemon.json")
     try:
@@ -46,7 +48,7 @@ def connect() -> "Client":
         if parts.scheme != "http" or parts.hostname not in _LOOPBACK or not isinstance(token, str):
             raise ValueError(url)
     except FileNotFoundError:
-        raise ScriptError(_NOT_RUNNING) from None
+        raise NotRunningError(_NOT_RUNNING) from None
     except (OSError, ValueError, KeyError, TypeError):
         raise ScriptError(f"{path} cannot be used; restart mtbsync, and run this script again.") from None
     return Client(url, token)
@@ -111,6 +113,17 @@ class Client:
         """Note that a push has been taken back."""
         self._ask("PATCH", "/pushes/" + _quoted(push_id), {"state": "undone"})
 
+    def next_request(self, timeline_name: Optional[str], wait_s: float) -> Optional[Dict[str, Any]]:
+        """What a person asks for on mtbsync's page, for which this waits up to `wait_s`; None for nothing."""
+        body = {"timeline": timeline_name, "wait_s": wait_s}
+        request = self._ask("POST", "/resolve/connection", body)["request"]
+        return None if request is None else dict(request)
+
+    def answer(self, request: Mapping[str, Any], state: str, said: str) -> None:
+        """Tell the page what came of it: `state` is done or failed."""
+        body = {"state": state, "said": said}
+        self._ask("PATCH", "/resolve/requests/" + _quoted(request["id"]), body)
+
     def _ask(self, method: str, path: str, body: Any = None, query: Any = ()) -> Dict[str, Any]:
         url = self._url + path + ("?" + urllib.parse.urlencode(query) if query else "")
         data = None if body is None else json.dumps(body).encode("utf-8")
@@ -121,8 +134,8 @@ class Client:
                 document = json.loads(answer.read().decode("utf-8"))
         except urllib.error.HTTPError as error:
             raise ScriptError(_sentence(error)) from None
-        except OSError:
-            raise ScriptError(_NOT_RUNNING) from None
+        except (OSError, http.client.HTTPException):
+            raise NotRunningError(_NOT_RUNNING) from None
         except ValueError:
             raise ScriptError("mtbsync's answer cannot be read; update mtbsync and these scripts.") from None
         return dict(document)

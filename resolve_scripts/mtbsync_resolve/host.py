@@ -1,14 +1,14 @@
 """DaVinci Resolve as the scripts see it: read what is open, and do the steps of a plan."""
 
 from fractions import Fraction
-from typing import Any, List, Sequence, Tuple
+from typing import Any, List, Optional, Sequence, Tuple
 
 from . import ScriptError
 from .place import Clip, Sheet, parse_rate
 from .plan import Marker, Step
 
 _OLDER = "This DaVinci Resolve is too old for mtbsync's scripts; version 19.1 or later has what they need."
-_GONE = "The timeline was closed meanwhile; nothing was changed. Open it, and run this script again."
+_GONE = "The timeline was closed meanwhile; nothing was changed. Open it, and try again."
 
 
 class Host:
@@ -17,11 +17,23 @@ class Host:
     def __init__(self, resolve: Any) -> None:
         self._resolve = resolve
 
+    def is_running(self) -> bool:
+        """Whether Resolve still answers."""
+        # Of a Resolve that was closed, every name is None.
+        ask = getattr(self._resolve, "GetProductName", None)
+        return ask is not None and bool(ask())
+
+    def timeline_name(self) -> Optional[str]:
+        """What the timeline in front is called; None where none is open."""
+        project = self._project_or_none()
+        timeline = project.GetCurrentTimeline() if project is not None else None
+        return None if timeline is None else timeline.GetName()
+
     def timeline(self) -> "TimelineHandle":
         """The timeline in front."""
         timeline = self._project().GetCurrentTimeline()
         if timeline is None:
-            raise ScriptError("No timeline is open. Open one on the Edit page, and run this script again.")
+            raise ScriptError("No timeline is open. Open one on the Edit page, and try again.")
         return TimelineHandle(timeline)
 
     def chosen_paths(self) -> List[str]:
@@ -38,11 +50,14 @@ class Host:
         medium = item.GetMediaPoolItem() if item is not None else None
         return "" if medium is None else medium.GetClipProperty("File Path") or ""
 
-    def _project(self) -> Any:
+    def _project_or_none(self) -> Any:
         manager = self._resolve.GetProjectManager() if self._resolve is not None else None
-        project = manager.GetCurrentProject() if manager is not None else None
+        return manager.GetCurrentProject() if manager is not None else None
+
+    def _project(self) -> Any:
+        project = self._project_or_none()
         if project is None:
-            raise ScriptError("No project is open in Resolve. Open one, and run this script again.")
+            raise ScriptError("No project is open in Resolve. Open one, and try again.")
         return project
 
 

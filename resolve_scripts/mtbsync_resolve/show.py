@@ -1,7 +1,11 @@
 """What the person in front of Resolve sees: a small window where this edition has them, else the console."""
 
+import contextlib
 import sys
 from typing import Any, List, Optional
+
+# Moving the pointer over a window makes events too.
+_EVENTS_A_TURN = 20
 
 
 class Screen:
@@ -25,6 +29,15 @@ class Screen:
         self._passing = text
         self._draw([*self._lines, text])
 
+    @property
+    def said(self) -> List[str]:
+        """All sentences so far."""
+        return list(self._lines)
+
+    def is_open(self) -> bool:
+        """Whether the person has not closed the window, which gets a chance to notice; the console stays."""
+        return self._window is None or self._window.is_open()
+
     def wait(self) -> None:
         """Leave a window open until the person closes it."""
         if self._window is not None:
@@ -43,16 +56,26 @@ class _Window:
         window.On.mtbsync.Close = self._close
         window.On.close.Clicked = self._close
         self._text = window.GetItems()["text"]
+        self._is_closed = False
         window.Show()
 
     def draw(self, text: str) -> None:
         self._text.PlainText = text
 
+    def is_open(self) -> bool:
+        for _ in range(_EVENTS_A_TURN):
+            # It complains of events that nobody here waits for.
+            with contextlib.suppress(KeyError):
+                self._dispatcher.StepLoop()
+        return not self._is_closed
+
     def wait(self) -> None:
-        self._dispatcher.RunLoop()
+        if not self._is_closed:
+            self._dispatcher.RunLoop()
         self._window.Hide()
 
     def _close(self, event: Any) -> None:
+        self._is_closed = True
         self._dispatcher.ExitLoop()
 
 

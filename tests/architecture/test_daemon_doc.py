@@ -88,7 +88,7 @@ def test_every_state_and_kind_of_a_job_is_explained() -> None:
 
 def test_everything_in_the_data_folder_is_named(tmp_path: Path) -> None:
     places = Places(tmp_path)
-    folders = [places.backups, places.artifacts, places.logs, places.output]
+    folders = [places.backups, places.artifacts, places.logs, places.output, places.footage]
     files = [places.database, places.info, places.lock, places.housekeeping]
     for name in (*(f"`{folder.name}/`" for folder in folders), *(f"`{file.name}`" for file in files)):
         assert name in TEXT

@@ -82,7 +82,7 @@ def test_no_file_holds_a_machine_s_paths_or_things_left_to_do() -> None:
     found = []
     for path in _kept_files():
         content = path.read_bytes()
-        if b"\0" in content:
+        if b"\0" in content or "vendor" in path.parts:
             continue
         for number, line in enumerate(content.decode("utf-8").splitlines(), start=1):
             if unwanted.search(line):

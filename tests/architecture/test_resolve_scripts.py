@@ -28,7 +28,7 @@ def _imported(path: Path) -> set[str]:
 
 
 def test_there_is_a_script_for_each_action() -> None:
-    assert len([path for path in SCRIPTS if path.parent.name == "menu"]) == 6
+    assert len([path for path in SCRIPTS if path.parent.name == "menu"]) == 7
 
 
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.name)

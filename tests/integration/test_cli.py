@@ -25,6 +25,7 @@ from support.rides import RATE, Rides, true_t_new
 
 RESULTS = {
     "likeness.npz",
+    "matching.npz",
     "new_index.npz",
     "new_markers.csv",
     "pairs.csv",
@@ -785,6 +786,10 @@ def test_numbers_out_of_range_are_refused(option: tuple[str, str]) -> None:
 # --- scripts written for the tool that people used before ------------------------------------------
 
 _BEFORE = {
+    "preview": "--reference --new --markers",
+    "dashboard": "--root --host --port --open-browser --no-open-browser --allow-write",
+    "telemetry-ui": "--root --port",
+    "compare-ui": "--ref --new --ref-markers --new-markers --timewarp-json --root --port --no-browser",
     "index": "--reference --fps --out --n-features --no-clahe",
     "sync": "--reference --new --index --out --ref-gpx --new-gpx --fps --n-features --no-clahe --top-k "
     "--no-refine --refine-window --lowe --ransac-reproj --min-inliers --no-warp --warp-window-sec "
@@ -799,6 +804,7 @@ _BEFORE = {
     "batch": "--out-dir --ref-suffix --new-suffix --dry-run --threads --fast --no-gpu",
     "viewer": "--headless --ref-markers --timewarp-json --new-markers --out-png",
     "prune-perf": "--root --keep --dry-run",
+    "benchmark-quality": "--root --pattern --out --limit --fields --strict --csv --html",
 }
 
 
@@ -806,7 +812,7 @@ _BEFORE = {
     ("name", "option"), [(name, option) for name, options in _BEFORE.items() for option in options.split()]
 )
 def test_every_option_of_before_is_taken_or_answered_with_what_replaces_it(name: str, option: str) -> None:
-    if any(option in parameter.opts for parameter in _commands()[name].params):
+    if any(option in (*p.opts, *p.secondary_opts) for p in _commands()[name].params):
         return
     for argument in (option, f"{option}=1"):
         outcome = mtbsync(*name.split(), argument)
@@ -817,11 +823,6 @@ def test_every_option_of_before_is_taken_or_answered_with_what_replaces_it(name:
 @pytest.mark.parametrize(
     "name",
     [
-        "preview",
-        "dashboard",
-        "telemetry-ui",
-        "compare-ui",
-        "benchmark-quality",
         "quality-check",
         "import-markers",
     ],

@@ -462,7 +462,7 @@ def test_status_says_what_is_tried_again_by_itself(tmp_path: Path) -> None:
     places = Places(tmp_path)
     store = Store(places.database, places.backups)
     store.write(jobs.enqueue, Kind.PROBE, {"first": "/rides/new.mp4"}, ["new"])
-    job = store.write(jobs.claim, "boot")
+    job = store.write(jobs.claim, "boot", tuple(Kind))
     assert job is not None
     store.write(jobs.postpone, job, "new.mp4 is not there; plug in the drive that it lies on.")
     store.close()

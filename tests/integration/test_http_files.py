@@ -106,10 +106,10 @@ def test_head_says_how_much_there_is(daemon: Served, video: str) -> None:
 
 
 def test_the_low_resolution_copy_is_given_where_there_is_one(daemon: Served, video: str) -> None:
-    assert daemon.ask("GET", f"{video}?proxy=1").body == b"small"
-    assert daemon.ask("GET", f"{video}?proxy=0").body == CONTENT
-    assert daemon.ask("GET", f"{video[:-1]}0?proxy=1").status == 404
-    assert daemon.ask("GET", f"{video}?proxy=maybe").status == 400
+    assert daemon.ask("GET", f"{video}?which=camera").body == b"small"
+    assert daemon.ask("GET", f"{video}?which=original").body == CONTENT
+    assert daemon.ask("GET", f"{video[:-1]}0?which=camera").status == 404
+    assert daemon.ask("GET", f"{video}?which=maybe").status == 400
     assert daemon.ask("GET", f"{video}?path=x").status == 400
 
 

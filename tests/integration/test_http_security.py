@@ -314,7 +314,7 @@ def test_p7_a_code_is_got_with_the_token_only(daemon: Served) -> None:
 
 def test_the_cookie_opens_the_page_and_reads(daemon: Served, cookie: str) -> None:
     browser = {"Authorization": None, "Cookie": f"other=1; {cookie}"}
-    for path in ("/", "/app.js", "/style.css", "/api/v1/recordings", "/api/v1/health"):
+    for path in ("/", "/web/js/main.js", "/web/css/base.css", "/api/v1/recordings", "/api/v1/health"):
         assert daemon.ask("GET", path, headers=browser).status == 200
 
 

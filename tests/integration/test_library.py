@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from mtbsync_daemon.config import Config, Folder
 from mtbsync_daemon.jobs.executor import Outcome
 from mtbsync_daemon.library import StateError
 from mtbsync_daemon.store import exports, jobs, markers, recordings, syncs, trails
-from mtbsync_daemon.store.jobs import State
+from mtbsync_daemon.store.jobs import Kind, State
 from mtbsync_daemon.store.markers import MarkerState
 from mtbsync_daemon.store.trails import TakenError, TrailMarker
 from support.house import House, carried, lined_up, probed
@@ -165,7 +166,7 @@ def test_p6_what_a_person_decided_stays_when_the_run_is_synced_again(home: House
     run = home.recording("new.mp4").recording_id
     drop = home.store.read(markers.get, run, "m1")
     assert drop is not None
-    home.store.write(markers.change, drop, state=MarkerState.CORRECTED, t_s=3.5, name="the drop")
+    home.store.write(markers.put, replace(drop, state=MarkerState.CORRECTED, t_s=3.5, name="the drop"))
     sync = home.store.read(syncs.current, run)
     assert sync is not None
     home.store.write(home.library.sync_again, sync)
@@ -188,7 +189,7 @@ def test_an_edit_is_written_again_after_a_pause_and_only_once(home: House, rides
     for t_s in (3.1, 3.2, 3.3):
         drop = home.store.read(markers.get, run, "m1")
         assert drop is not None
-        home.store.write(markers.change, drop, state=MarkerState.CORRECTED, t_s=t_s)
+        home.store.write(markers.put, replace(drop, state=MarkerState.CORRECTED, t_s=t_s))
         home.store.write(home.library.edited, run)
     home.store.write(lambda db: db.execute("UPDATE jobs SET not_before = 0"))
     home.work()
@@ -203,7 +204,7 @@ def test_a_rejected_marker_is_not_delivered(home: House, rides: Path) -> None:
     run = home.recording("new.mp4").recording_id
     drop = home.store.read(markers.get, run, "m1")
     assert drop is not None
-    home.store.write(markers.change, drop, state=MarkerState.REJECTED)
+    home.store.write(markers.put, replace(drop, state=MarkerState.REJECTED))
     home.store.write(home.library.want_delivery, run, ["edl"])
     home.work()
     last = home.answers.asked[-1][1]
@@ -251,7 +252,7 @@ def test_p3_while_there_is_nobody_to_do_it_a_job_waits_for_as_long_as_it_takes(
 def test_p3_a_job_that_was_interrupted_runs_again_and_fails_after_three(home: House, rides: Path) -> None:
     home.lands(rides / "new.mp4", "a new run", folder=rides)
     for k in range(3):
-        job = home.store.write(jobs.claim, f"boot {k}")
+        job = home.store.write(jobs.claim, f"boot {k}", tuple(Kind))
         assert job is not None
         assert job.attempts == k + 1
         if k < 2:
@@ -490,10 +491,10 @@ def test_of_one_recording_only_one_thing_is_done_at_a_time(home: House, rides: P
     trail = home.store.read(trails.named, "Home")
     assert trail is not None
     home.store.write(home.library.mark_trail, trail, marked=[JUMP])
-    first = home.store.write(jobs.claim, "boot")
+    first = home.store.write(jobs.claim, "boot", tuple(Kind))
     assert first is not None
     assert first.recording_id == run
-    assert home.store.write(jobs.claim, "boot") is None
+    assert home.store.write(jobs.claim, "boot", tuple(Kind)) is None
 
 
 def test_markers_that_changed_while_they_were_carried_are_carried_again(home: House, rides: Path) -> None:
@@ -625,7 +626,7 @@ def test_a_track_that_comes_late_is_counted_in_unless_a_person_has_decided(home:
     run = home.recording("new.mp4").recording_id
     drop = home.store.read(markers.get, run, "m1")
     assert drop is not None
-    home.store.write(markers.change, drop, state=MarkerState.CORRECTED, t_s=3.5)
+    home.store.write(markers.put, replace(drop, state=MarkerState.CORRECTED, t_s=3.5))
     (rides / "new.gpx").write_text("where I really was")
     home.lands(rides / "new.mp4", "a new run", rides / "new.gpx", folder=rides)
     home.work()

@@ -11,6 +11,8 @@ import json
 import runpy
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -94,6 +96,10 @@ class Studio:
 
         self.daemon.services.store.on_change(noted)
 
+    def tell_of(self, url: str) -> None:
+        """Have scripts find that daemon."""
+        self.daemon_json.write_text(json.dumps({"url": url, "token": TOKEN}), encoding="utf-8")
+
     def drag(self, frame: int, to: int) -> None:
         """The editor drags a marker; all it carries goes with it."""
         self.timeline._markers[float(to)] = self.timeline._markers.pop(float(frame))
@@ -109,9 +115,8 @@ def studio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Studio]:
     scripts = tmp_path / "Fusion" / "Scripts"
     install(scripts)
     with served(tmp_path / "daemon") as daemon:
-        about = {"url": daemon.url, "token": TOKEN}
-        (folder / "daemon.json").write_text(json.dumps(about), encoding="utf-8")
         studio = Studio(scripts, folder / "daemon.json", daemon)
+        studio.tell_of(daemon.url)
         daemon.film(RUN)
         daemon.film(REF)
         project = Project("Alps")
@@ -510,6 +515,133 @@ def test_a_timeline_of_unknown_clips_says_so(studio: Studio, capsys: pytest.Capt
     assert "mtbsync knows none of the clips on timeline 'Cut 1'." in capsys.readouterr().out
 
 
+# --- staying connected -----------------------------------------------------------------------------
+
+STAY = "Stay connected to mtbsync"
+
+
+@dataclass
+class Person:
+    """Somebody at mtbsync's page, while a script in Resolve stays connected."""
+
+    studio: Studio
+
+    def state(self) -> dict[str, Any]:
+        """What the page shows of Resolve."""
+        found: dict[str, Any] = self.studio.daemon.get("/resolve")
+        return found
+
+    def send(self, name: str = RUN) -> dict[str, Any]:
+        """Send a run's markers, and wait for what came of it."""
+        asked = self.studio.daemon.post("/resolve/requests", {"recording": self.studio.ids()[name]})
+        return self.ended(asked["id"])
+
+    def ended(self, request_id: str) -> dict[str, Any]:
+        """A request, once it is done or has failed."""
+        found: list[dict[str, Any]] = []
+
+        def has_ended() -> bool:
+            found[:] = [r for r in self.state()["requests"] if r["id"] == request_id]
+            return found[0]["state"] in ("done", "failed")
+
+        self.studio.daemon.until(has_ended)
+        return found[0]
+
+
+@contextmanager
+def connected(studio: Studio, daemon: Served | None = None) -> Iterator[Person]:
+    """The person has chosen the line of the menu, which finds `daemon`, if not the usual one; at the end of
+    the block they close its window."""
+    asked = daemon or studio.daemon
+    ui = UIManager()
+    studio.fusion = Fusion(ui)
+    with ThreadPoolExecutor(1) as resolve:
+        staying = resolve.submit(studio.menu, STAY)
+        try:
+            asked.until(lambda: staying.done() or asked.get("/resolve")["is_connected"])
+            yield Person(studio)
+        finally:
+            ui.happening.extend(["move", "close"])
+            staying.result()
+
+
+def test_the_page_puts_markers_on_the_open_timeline(known: Studio) -> None:
+    with connected(known) as person:
+        assert person.state()["timeline"] == "Cut 1"
+        sent = person.send()
+        assert (sent["state"], sent["said"]) == ("done", "Markers: 3 added, 0 changed, 0 taken away.")
+        assert set(known.shown()) == {100, 150, 200}
+        again = person.send()
+        assert again["said"] == "Nothing to do: 3 already as wanted."
+    (window,) = known.bmd.dispatchers[0].windows
+    assert not window.is_shown
+    assert "Markers: 3 added" in window.GetItems()["text"].PlainText
+
+
+def test_p6_what_the_page_sent_can_be_undone_in_resolve(known: Studio) -> None:
+    before = known.timeline.GetMarkers()
+    with connected(known) as person:
+        person.send()
+    known.menu("Undo last push")
+    assert known.timeline.GetMarkers() == before
+
+
+def test_only_the_run_that_is_sent_is_pushed(known: Studio) -> None:
+    project = known.resolve.manager.current
+    assert project is not None
+    known.place(carried("gate", 1.0), on=REF)
+    known.timeline.put(project.add_medium(known.ref, 25.0), 6000, 1000)
+    with connected(known) as person:
+        person.send(REF)
+    assert set(known.shown()) == {6025}
+
+
+def test_a_timeline_without_the_run_says_so_on_the_page(known: Studio) -> None:
+    known.place(carried("gate", 1.0), on=REF)
+    with connected(known) as person:
+        sent = person.send(REF)
+    assert sent["state"] == "failed"
+    assert "Timeline 'Cut 1' does not show this run." in sent["said"]
+    assert known.shown() == {}
+
+
+def test_without_a_timeline_the_page_is_told_to_open_one(known: Studio) -> None:
+    project = known.resolve.manager.current
+    assert project is not None
+    with connected(known) as person:
+        project.timeline = None
+        known.daemon.until(lambda: person.state()["timeline"] is None)
+        sent = person.send()
+    assert sent["state"] == "failed"
+    assert "No timeline is open. Open one on the Edit page, and try again." in sent["said"]
+
+
+def test_it_ends_with_resolve(known: Studio, capsys: pytest.CaptureFixture[str]) -> None:
+    with ThreadPoolExecutor(1) as resolve:
+        staying = resolve.submit(known.menu, STAY)
+        person = Person(known)
+        known.daemon.until(lambda: bool(person.state()["is_connected"]))
+        assert person.send()["state"] == "done"
+        known.resolve.quit()
+        staying.result()
+    assert "Timeline 'Cut 1' is open." in capsys.readouterr().out
+
+
+def test_a_daemon_that_starts_anew_elsewhere_is_found_again(known: Studio, tmp_path: Path) -> None:
+    with ExitStack() as before:
+        daemon = before.enter_context(served(tmp_path / "before"))
+        known.tell_of(daemon.url)
+        with connected(known, daemon):
+            known.daemon_json.unlink()
+            before.close()
+            known.tell_of(known.daemon.url)
+            person = Person(known)
+            known.daemon.until(lambda: bool(person.state()["is_connected"]))
+            assert person.send()["state"] == "done"
+    (window,) = known.bmd.dispatchers[0].windows
+    assert "Markers: 3 added" in window.GetItems()["text"].PlainText
+
+
 # --- the daemon, and windows -----------------------------------------------------------------------
 
 
@@ -520,7 +652,7 @@ def test_without_a_daemon_a_sentence_says_so(known: Studio, capsys: pytest.Captu
 
 
 def test_a_daemon_that_died_is_not_running_either(known: Studio, capsys: pytest.CaptureFixture[str]) -> None:
-    known.daemon_json.write_text(json.dumps({"url": "http://127.0.0.1:9", "token": TOKEN}), encoding="utf-8")
+    known.tell_of("http://127.0.0.1:9")
     known.menu("Push markers to timeline")
     assert "mtbsync is not running." in capsys.readouterr().out
 

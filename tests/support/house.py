@@ -103,6 +103,7 @@ def carried(params: Mapping[str, Any]) -> Outcome:
     return Outcome(
         {
             "of": params["of"],
+            "map": params["anchored"] if params["anchors"] else None,
             "markers": [
                 {
                     "marker_id": m["marker_id"],
@@ -163,7 +164,7 @@ class House:
         """Do all jobs that are due."""
 
         async def go() -> None:
-            queue = Queue(self.store, self.library, self.answers, self.places)
+            queue = Queue(self.store, self.library, self.answers, self.answers, self.places)
             loop = asyncio.get_running_loop()
             self.store.on_change(lambda: None if loop.is_closed() else _wake(loop, queue))
             await queue.recover()

@@ -11,6 +11,7 @@ frame is taken silently, frames come back as float, and a handle is dead once an
 from __future__ import annotations
 
 import functools
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -275,13 +276,22 @@ class ProjectManager:
 
 
 class Resolve:
-    """The program."""
+    """The program; once it was closed it answers nothing any more."""
 
     def __init__(self) -> None:
         self.manager = ProjectManager()
+        self.is_running = True
 
-    def GetProjectManager(self) -> ProjectManager:
-        return self.manager
+    def quit(self) -> None:
+        """The editor closes it."""
+        self.manager.open(None)
+        self.is_running = False
+
+    def GetProductName(self) -> str | None:
+        return "DaVinci Resolve Studio" if self.is_running else None
+
+    def GetProjectManager(self) -> ProjectManager | None:
+        return self.manager if self.is_running else None
 
 
 # --- windows, in Studio only -----------------------------------------------------------------------
@@ -296,9 +306,11 @@ class Fusion:
 
 @dataclass
 class UIManager:
-    """Makes the parts of windows. Without `has_windows` it is there and opens none."""
+    """Makes the parts of windows. Without `has_windows` it is there and opens none. `happening` is what the
+    person does with them: "close", or "move", which no script waits for."""
 
     has_windows: bool = True
+    happening: deque[str] = field(default_factory=deque)
 
     def TextEdit(self, about: dict[str, Any], /) -> Part:
         return Part("TextEdit", about)
@@ -359,6 +371,14 @@ class Dispatcher:
             return None
         self.windows.append(Window(about, parts))
         return self.windows[-1]
+
+    def StepLoop(self) -> None:
+        """Tell a script's handlers of one thing that has happened, if anything has."""
+        if not self._manager.happening:
+            return
+        if self._manager.happening.popleft() != "close":
+            raise KeyError("On")
+        self.windows[-1].On.close.Clicked({"who": "close"})
 
     def RunLoop(self) -> None:
         self._running = True

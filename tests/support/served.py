@@ -13,7 +13,9 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from hashlib import blake2b
+from importlib import import_module
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
@@ -31,6 +33,7 @@ from mtbsync_daemon.store.jobs import Kind
 from mtbsync_daemon.store.markers import MarkerRow
 from mtbsync_daemon.store.recordings import StoredFile
 from mtbsync_daemon.store.trails import TrailMarker
+from mtbsync_engine.errors import MtbsyncError
 from mtbsync_engine.media.chapters import chapter_names
 
 TOKEN = "t0ken-of-the-test"
@@ -41,7 +44,8 @@ _LONG_S = 30.0
 
 @dataclass
 class MadeUp:
-    """An executor whose tasks end at once, with what `finds` says for a sync. Without `goes_on` they wait."""
+    """An executor whose tasks end at once, with what `finds` says for a sync. Without `goes_on` they wait.
+    What needs no footage is really done."""
 
     finds: dict[str, Any] = field(default_factory=dict)
     goes_on: threading.Event = field(default_factory=threading.Event)
@@ -60,7 +64,9 @@ class MadeUp:
         on_progress(Progress("Looking", 0.5))
         while not self.goes_on.is_set():
             await asyncio.sleep(0.01)
-        do: Callable[[dict[str, Any]], dict[str, Any] | str] = getattr(self, f"_{kind}")
+        do: Callable[[dict[str, Any]], dict[str, Any] | str] = getattr(
+            self, f"_{kind}", partial(_really, task.function)
+        )
         found = await asyncio.to_thread(do, task.params)
         if isinstance(found, str):
             return Outcome(None, found, "MediaError")
@@ -100,7 +106,12 @@ class MadeUp:
         return found | {"artifact": f"syncs/{params['folder']}/{best}"} | self.finds
 
     def _transfer(self, params: dict[str, Any]) -> dict[str, Any]:
-        return {"of": params["of"], "markers": [carried(m["marker_id"], m["t_s"]) for m in params["markers"]]}
+        placed = [carried(m["marker_id"], m["t_s"]) for m in params["markers"]]
+        return {
+            "of": params["of"],
+            "map": params["anchored"] if params["anchors"] else None,
+            "markers": placed,
+        }
 
     def _deliver(self, params: dict[str, Any]) -> dict[str, Any]:
         made = []
@@ -110,6 +121,28 @@ class MadeUp:
             path.write_text(f"{name} of {len(params['markers'])} markers\n", encoding="utf-8")
             made.append({"format": name, "path": str(path), "digest": "d", "losses": ["Colours left out."]})
         return {"exports": made}
+
+
+class Silent:
+    """What a task is given beside its parameters, where nobody listens."""
+
+    n_threads = 1
+
+    @contextmanager
+    def stage(self, name: str, total: float | None = None) -> Iterator[Callable[[float], None]]:
+        yield lambda done: None
+
+    def log(self, text: str) -> None:
+        pass
+
+
+def _really(function: str, params: dict[str, Any]) -> dict[str, Any] | str:
+    module, _, name = function.partition(":")
+    try:
+        done: dict[str, Any] = getattr(import_module(module), name)(params, Silent())
+    except MtbsyncError as error:
+        return str(error)
+    return done
 
 
 def carried(marker_id: str, at_s: float, **more: Any) -> dict[str, Any]:
@@ -263,10 +296,19 @@ def served(folder: Path, settings: str = "") -> Iterator[Served]:
         loop, stopped = asyncio.get_running_loop(), asyncio.Event()
         current = Settings(config)
         library = Library(places, lambda: current.current)
-        queue = Queue(store, library, executor, places)
+        queue = Queue(store, library, executor, executor, places)
         looks: list[None] = []
         services = Services(
-            places, current, store, library, queue, executor, TOKEN, lambda: {}, lambda: looks.append(None)
+            places,
+            current,
+            store,
+            library,
+            queue,
+            executor,
+            executor,
+            TOKEN,
+            lambda: {},
+            lambda: looks.append(None),
         )
         store.on_change(lambda: loop.call_soon_threadsafe(queue.wake))
         site = await start(services, 0)

@@ -160,6 +160,23 @@ def test_the_newest_of_what_was_seen_of_a_trail_stays_for_good_and_older_ones_go
     assert not older.exists()
 
 
+@pytest.mark.parametrize("name", ["light/{}/0.mp4", "stills/{}.jpg", "zips/{}.zip"])
+def test_what_the_page_shows_goes_with_its_recording_or_in_its_time(house: House, name: str) -> None:
+    house.recording("run")
+    house.recording("other")
+    old = house.file(f"artifacts/{name.format('run')}", days=91)
+    young = house.file(f"artifacts/{name.format('other')}", days=89)
+    orphan = house.file(f"artifacts/{name.format('forgotten')}", days=1)
+    house.prune()
+    assert [path.exists() for path in (old, young, orphan)] == [False, True, False]
+
+
+def test_what_was_dropped_onto_the_page_stays_for_good(house: House) -> None:
+    only_copy = house.file("footage/1/ride.mp4", days=1000)
+    house.prune(Keep(artifacts_gb=1e-9, days=1))
+    assert only_copy.exists()
+
+
 def test_a_run_s_index_is_kept_as_long_as_it_may_save_work(house: House) -> None:
     house.recording("run")
     old = house.file("artifacts/indexes/run-11111111.npz", days=91)
@@ -218,7 +235,7 @@ def test_nothing_that_a_waiting_or_running_job_may_use_goes(house: House) -> Non
 
     assert prune(house.places, house.store, Keep(artifacts_gb=1e-9, days=1), dry_run=True).gone == ()
     assert all(prune_hard())
-    assert house.store.write(jobs.claim, "boot") is not None
+    assert house.store.write(jobs.claim, "boot", tuple(Kind)) is not None
     assert all(prune_hard())
     house.store.write(jobs.end, results.parent.name, State.DONE)
     assert not any(prune_hard())

@@ -25,6 +25,7 @@ TITLES = {
     "Pull markers from timeline.py",
     "Undo last push.py",
     "Review flagged markers.py",
+    "Stay connected to mtbsync.py",
 }
 
 

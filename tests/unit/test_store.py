@@ -14,9 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from mtbsync_daemon.store import database, events, jobs
+from mtbsync_daemon.store import database, events, jobs, markers
 from mtbsync_daemon.store.database import LibraryError, Store, check_integrity, newest_version
 from mtbsync_daemon.store.jobs import Kind, State
+from mtbsync_daemon.store.markers import MarkerRow
 from mtbsync_engine.errors import OutputError
 
 
@@ -53,6 +54,36 @@ def test_p8_an_upgrade_keeps_all_data_and_a_copy_from_before(
     with closing(sqlite3.connect(copy)) as db:
         assert db.execute("PRAGMA user_version").fetchone()[0] == before
         assert db.execute("SELECT id FROM jobs").fetchone()[0] == job_id
+
+
+def test_p8_markers_of_a_library_without_a_desk_are_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = database._migrations()
+    monkeypatch.setattr(database, "_migrations", lambda: known[:1])
+    opened(tmp_path).close()
+    with closing(sqlite3.connect(tmp_path / "library.sqlite")) as db, db:
+        db.execute("INSERT INTO recordings VALUES ('r', 'a.mp4', 9.0, '{}', 1.0)")
+        db.execute(
+            "INSERT INTO jobs (id, kind, key, params, state, priority, created_at) "
+            "VALUES ('j', 'sync', 'k', '{}', 'done', 0, 1.0)"
+        )
+        db.execute(
+            "INSERT INTO syncs (id, job_id, recording_id, turn, created_at) VALUES ('j', 'j', 'r', 1, 1.0)"
+        )
+        db.execute(
+            "INSERT INTO markers VALUES ('r', 'm', 'j', 'Drop', 'Red', 'Look', 2.0, 3.0, 0.5, 0.9, 0.1, 1, "
+            "'Why', '[[\"note\", \"Mind the root\"]]', 'corrected', 4)"
+        )
+    monkeypatch.setattr(database, "_migrations", lambda: known)
+    store = opened(tmp_path)
+    (kept,) = store.read(markers.of_recording, "r")
+    store.close()
+    extra = (("note", "Mind the root"),)
+    assert kept == MarkerRow(
+        "r", "m", "j", "Drop", "Red", "Look", 2.0, 3.0, 0.5, 0.9, 0.1, True, "Why", extra,
+        markers.MarkerState.CORRECTED, 4,
+    )  # fmt: skip
 
 
 def test_p8_an_upgrade_that_fails_leaves_the_library_as_it_was(
@@ -182,7 +213,7 @@ def test_jobs_come_in_order_of_what_is_waited_for(tmp_path: Path) -> None:
         store.write(jobs.enqueue, kind, {}, [kind])
     store.write(jobs.enqueue, Kind.PROBE, {}, ["a person's"], is_asked_for=True)
     claimed = []
-    while job := store.write(jobs.claim, "boot"):
+    while job := store.write(jobs.claim, "boot", tuple(Kind)):
         claimed.append(job.kind)
         store.write(jobs.end, job.job_id, State.DONE)
     assert claimed == [Kind.DELIVER, Kind.TRANSFER, Kind.PROBE, Kind.PROBE, Kind.INDEX, Kind.SYNC]
@@ -193,12 +224,12 @@ def test_a_sync_waits_until_every_trail_is_indexed(tmp_path: Path) -> None:
     store = opened(tmp_path)
     sync_id, _ = store.write(jobs.enqueue, Kind.SYNC, {}, ["s"])
     index_id, _ = store.write(jobs.enqueue, Kind.INDEX, {}, ["i"])
-    first = store.write(jobs.claim, "boot")
+    first = store.write(jobs.claim, "boot", tuple(Kind))
     assert first is not None
     assert first.job_id == index_id
-    assert store.write(jobs.claim, "boot") is None
+    assert store.write(jobs.claim, "boot", tuple(Kind)) is None
     store.write(jobs.end, index_id, State.FAILED, error="no")
-    then = store.write(jobs.claim, "boot")
+    then = store.write(jobs.claim, "boot", tuple(Kind))
     assert then is not None
     assert then.job_id == sync_id
     store.close()
@@ -207,11 +238,11 @@ def test_a_sync_waits_until_every_trail_is_indexed(tmp_path: Path) -> None:
 def test_a_trail_whose_reference_is_away_holds_up_no_sync(tmp_path: Path) -> None:
     store = opened(tmp_path)
     store.write(jobs.enqueue, Kind.INDEX, {}, ["i"])
-    index = store.write(jobs.claim, "boot")
+    index = store.write(jobs.claim, "boot", tuple(Kind))
     assert index is not None
     store.write(jobs.postpone, index, "ref.mp4 is not there.")
     sync_id, _ = store.write(jobs.enqueue, Kind.SYNC, {}, ["s"])
-    then = store.write(jobs.claim, "boot")
+    then = store.write(jobs.claim, "boot", tuple(Kind))
     assert then is not None
     assert then.job_id == sync_id
     store.close()
@@ -226,7 +257,7 @@ def test_what_can_pass_is_tried_three_times_later_each_time(tmp_path: Path) -> N
         if with_time is not None:
             waits.append(with_time)
             store.write(lambda db: db.execute("UPDATE jobs SET not_before = 1"))
-        job = store.write(jobs.claim, "boot")
+        job = store.write(jobs.claim, "boot", tuple(Kind))
         assert job is not None
         assert job.attempts == attempt
         again = store.write(jobs.try_again_later, job, "The disk is full.")
@@ -242,13 +273,13 @@ def test_a_clock_that_jumps_back_does_not_hold_a_job_for_years(
 ) -> None:
     store = opened(tmp_path)
     store.write(jobs.enqueue, Kind.PROBE, {}, ["x"])
-    job = store.write(jobs.claim, "boot")
+    job = store.write(jobs.claim, "boot", tuple(Kind))
     assert job is not None
     monkeypatch.setattr(jobs, "now", lambda: 4e9)
     assert store.write(jobs.try_again_later, job, "busy")
     monkeypatch.setattr(jobs, "now", lambda: 1.7e9)
     assert (store.read(jobs.next_due_s) or 0) <= 3600
-    assert store.write(jobs.claim, "boot") is not None
+    assert store.write(jobs.claim, "boot", tuple(Kind)) is not None
     store.close()
 
 

@@ -4,7 +4,20 @@ from __future__ import annotations
 
 import typer
 
-from mtbsync_daemon.cli import align, care, carry, deliver, measure, resolve, serve, service, telemetry, trail
+from mtbsync_daemon.cli import (
+    align,
+    care,
+    carry,
+    deliver,
+    look,
+    measure,
+    quality,
+    resolve,
+    serve,
+    service,
+    telemetry,
+    trail,
+)
 from mtbsync_integrations.formats import describe, format_names
 
 app = typer.Typer(
@@ -31,6 +44,10 @@ app.command("export-markers")(deliver.export_markers)
 app.command("timeline")(deliver.timeline)
 app.command("convert")(deliver.convert)
 app.add_typer(resolve.app, name="resolve")
+app.command("preview", help="Show a run and its reference side by side.")(look.two_runs(8763))
+app.command("compare-ui", help="The same as preview.")(look.two_runs(8762))
+app.command("dashboard", help="Show all results below a folder.")(look.many_runs(8760, ""))
+app.command("telemetry-ui", help="Show them in numbers.")(look.many_runs(8761, "numbers"))
 app.command("serve")(serve.serve)
 app.command("status")(serve.status)
 app.add_typer(trail.app, name="trail")
@@ -42,4 +59,5 @@ app.command("prune-perf")(care.prune_perf)
 app.command("plot")(measure.plot)
 app.command("viewer")(measure.viewer)
 app.command("evaluate")(measure.evaluate)
+app.command("benchmark-quality")(quality.benchmark_quality)
 app.command("version")(measure.version)

@@ -121,7 +121,7 @@ def _transfer_markers(
     write_text(out, write_transferred(placed))
     report_markers(console, placed)
     console.say(f"Written: {out}" + (f" and {picture}" if plot_overlay else ""))
-    console.result({"ok": True, "verdict": decision, "markers": counts(placed), "out": str(out)})
+    console.result({"ok": True, "verdict": decision, "markers": engine.counts(placed), "out": str(out)})
     return 0
 
 
@@ -271,14 +271,9 @@ def reference_markers(
     return found.markers
 
 
-def counts(markers: Sequence[TransferredMarker]) -> dict[str, int]:
-    """How many markers there are, how many were placed, and how many of those need review."""
-    placed = [m for m in markers if m.t_new is not None]
-    return {"n": len(markers), "placed": len(placed), "review": sum(m.needs_review for m in placed)}
-
-
 def report_markers(console: Console, markers: Sequence[TransferredMarker]) -> None:
     """Say what became of the markers, and name those that a person has to look at."""
+    from mtbsync_engine.markers import counts
     from mtbsync_integrations.formats.losses import listed, quoted
 
     def why(m: TransferredMarker) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 _REGRESSION = (
     "a run is judged by itself now, against fixed gates (--strict for the narrow ones); "
-    "compare timewarp.json files of several runs for trends."
+    "`mtbsync benchmark-quality` shows several runs beside each other."
 )
 _SEARCH = (
     "every picture is compared with every other at once and the best path through all of them is taken; "
@@ -18,12 +18,7 @@ _SEARCH = (
 )
 _ONE_REFERENCE = "give the one reference as --reference; every other run in the folder is lined up with it."
 COMMANDS = {
-    "preview": "Use `mtbsync plot` for the picture of an alignment.",
-    "dashboard": "Use `mtbsync plot` and batch_summary.csv.",
-    "telemetry-ui": "Use `mtbsync sync --ref-gpx … --new-gpx …` and `mtbsync plot`.",
-    "compare-ui": "Use `mtbsync plot` for the picture of an alignment.",
-    "benchmark-quality": "Use `mtbsync evaluate` where there is a truth, else batch_summary.csv.",
-    "quality-check": "Use `mtbsync sync --strict`; it exits with 3 when a gate is not passed.",
+    "quality-check": "Use `mtbsync benchmark-quality --strict`; it exits with 1 when a run fails a gate.",
     "import-markers": "Give the editor's file to `mtbsync sync --markers`, or to `mtbsync convert`.",
 }
 OPTIONS = {

@@ -1,4 +1,4 @@
-"""Files by pieces: HTTP's range requests (RFC 9110, section 14).
+"""Files by pieces: those that are sent, by HTTP's range requests (RFC 9110, section 14), and those that come.
 
 aiohttp's own answer for files pays no heed to an `If-Range` with an ETag, and gives a compressed neighbour of
 the same name where there is one; here one open file is all that can be read.
@@ -12,11 +12,14 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import shutil
 from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from email.utils import formatdate
 from functools import partial
 from pathlib import Path
+from threading import Lock
 from typing import BinaryIO, ParamSpec, TypeVar
 
 from aiohttp import web
@@ -28,6 +31,8 @@ _PIECE = 2**18
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 
 _THREADS = web.AppKey("file_threads", ThreadPoolExecutor)
+# Folders are made when the first file comes, and go when nothing came of it.
+_FOLDERS = Lock()
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -129,3 +134,90 @@ def _part(asked: str, n_bytes: int) -> tuple[int, int] | None:
     if first >= end:
         raise Problem(416, "The file has no such part.", {"Content-Range": f"bytes */{n_bytes}"})
     return first, end
+
+
+async def receive_file(request: web.Request, path: Path) -> None:
+    """Keep what a request holds as the new file `path`; until all of it has come it has another name.
+
+    Raises:
+        Problem: there is such a file, or another request is sending it; the disk is full.
+    """
+    n_bytes = request.content_length or 0
+    try:
+        file = await on_disk(request, _begun, path, n_bytes)
+    except OSError as error:
+        raise _not_kept(path, error) from error
+    try:
+        async for piece in request.content.iter_any():
+            await on_disk(request, file.write, piece)
+        await on_disk(request, _finish, file, path, n_bytes)
+    except ConnectionError as error:
+        # Whoever sent it went away, as when a person stops it, and hears no answer.
+        raise Problem(400, f"{path.name} did not come whole.") from error
+    except OSError as error:
+        raise _not_kept(path, error) from error
+    finally:
+        # Not in a thread: this must be done however the request ends, and the disk is the daemon's own.
+        _drop(file, path)
+
+
+def _begun(path: Path, n_bytes: int) -> BinaryIO:
+    """The file that becomes `path`; it can be made only once, so that nobody else is receiving the same."""
+    n_free = shutil.disk_usage(_nearest(path)).free
+    if n_bytes > n_free:
+        raise Problem(
+            507,
+            f"{path.name} takes {_in_gb(n_bytes)}, the disk of mtbsync's data has {_in_gb(n_free)} left. "
+            "Make room, or have the folder watched that it lies in.",
+        )
+    with _FOLDERS:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            file = _unfinished(path).open("xb")
+        except FileExistsError:
+            raise Problem(409, f"{path.name} is being sent already.") from None
+    if path.exists():
+        _drop(file, path)
+        raise Problem(409, f"There is a file {path.name} already.")
+    return file
+
+
+def _finish(file: BinaryIO, path: Path, n_bytes: int) -> None:
+    if file.tell() != n_bytes:
+        raise Problem(400, f"{path.name} did not come whole.")
+    file.flush()
+    os.fsync(file.fileno())
+    # Windows moves no file that is open.
+    file.close()
+    _unfinished(path).replace(path)
+
+
+def _drop(file: BinaryIO, path: Path) -> None:
+    """Leave nothing of a file that was not finished, nor an empty folder."""
+    with suppress(OSError):
+        # What could not be written is tried once more, in vain.
+        file.close()
+    with _FOLDERS, suppress(OSError):
+        _unfinished(path).unlink(missing_ok=True)
+        path.parent.rmdir()
+
+
+def _unfinished(path: Path) -> Path:
+    # As `mtbsync_engine.files` calls them, which at the next start removes those of a daemon that was killed.
+    return path.with_name(f".{path.name}.tmp")
+
+
+def _nearest(path: Path) -> Path:
+    return next(p for p in path.parents if p.exists())
+
+
+def _not_kept(path: Path, error: OSError) -> Problem:
+    where = path.parent.parent
+    return Problem(
+        507,
+        f"{path.name} could not be kept ({error.strerror}); see that {where} can be written and has room.",
+    )
+
+
+def _in_gb(n_bytes: int) -> str:
+    return f"{n_bytes / 1e9:.1f} GB"

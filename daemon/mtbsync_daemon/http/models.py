@@ -53,6 +53,10 @@ Id = Annotated[str, Field(min_length=1, max_length=400), AfterValidator(_storabl
 PathText = Annotated[
     str, Field(min_length=1, max_length=4096), AfterValidator(_storable), AfterValidator(_path)
 ]
+Label = Annotated[
+    str, Field(min_length=1, max_length=100, pattern=r"^[^,]*[^,\s][^,]*$"), AfterValidator(_storable)
+]
+Labels = Annotated[tuple[Label, ...], Field(max_length=50)]
 Seconds = Annotated[float, Field(ge=0, le=1e7, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Verdict = Literal["accept", "review", "reject"]
@@ -141,8 +145,27 @@ class Sync(Versioned):
         return f'"{self.version}-{self.ended_at or 0:.6f}"'
 
 
+class MarkerCount(Document):
+    """How many markers there are that nobody rejected, and how many of these wait for a person to look."""
+
+    n: int
+    n_to_review: int
+
+
+class Trouble(Document):
+    """A `job` that failed, or that could not be done just now and `is_tried_again` by itself; `error` is a
+    sentence on why."""
+
+    job: str
+    kind: Kind
+    error: str
+    is_tried_again: bool
+
+
 class Recording(Document):
-    """One press of the shutter. `trail` is the one that it is the reference of, `sync` the newest."""
+    """One press of the shutter. `trail` is the one that it is the reference of, `sync` the newest. `markers`
+    are those of the run, or of the trail whose reference it is. `has_camera_copy` tells of the camera's
+    low-resolution copy, `has_light_copy` of one made by mtbsync, that any browser plays."""
 
     id: str
     name: str
@@ -157,7 +180,11 @@ class Recording(Document):
     has_audio: bool
     created_utc: str | None
     added_at: float
+    markers: MarkerCount
+    has_camera_copy: bool
+    has_light_copy: bool
     sync: Sync | None
+    troubles: tuple[Trouble, ...]
 
 
 class Recordings(Document):
@@ -168,9 +195,13 @@ class Recordings(Document):
 
 
 class RecordingsQuery(Page):
-    """All, or those that own one of the files at `path`."""
+    """All, or those that own one of the files at `path`. `q` is a part of the name, `trail` the one that they
+    are on or the reference of; `show` chooses what waits for a person, the runs, or the references."""
 
     path: tuple[PathText, ...] = Field((), max_length=1000)
+    q: Text = ""
+    trail: Id | None = None
+    show: Literal["all", "waiting", "runs", "references"] = "all"
 
 
 class RecordingsWanted(Document):
@@ -180,9 +211,9 @@ class RecordingsWanted(Document):
 
 
 class FileQuery(Query):
-    """`proxy` asks for the camera's low-resolution copy."""
+    """Which of them: the `original`, the `camera`'s low-resolution copy, or the `light` one by mtbsync."""
 
-    proxy: bool = False
+    which: Literal["original", "camera", "light"] = "original"
 
 
 class RefusedFile(Document):
@@ -196,6 +227,15 @@ class RefusedFiles(Document):
     """Files that are no recordings, by path."""
 
     files: tuple[RefusedFile, ...]
+
+
+# --- uploads --------------------------------------------------------------------------------------
+
+
+class Upload(Document):
+    """A file that was sent, and where it lies now."""
+
+    path: str
 
 
 # --- trails ---------------------------------------------------------------------------------------
@@ -292,18 +332,120 @@ class SyncChange(Document):
         return self
 
 
+# --- maps -----------------------------------------------------------------------------------------
+
+
+class Anchor(Document):
+    """A moment of the run and one of the reference that a person saw to be at the same place; `marker` is the
+    one that was put there."""
+
+    id: str
+    t_new_s: float
+    t_ref_s: float
+    marker: str | None
+
+
+class Map(Document):
+    """How a run lies on its trail's reference: a monotone cubic through its knots (`se_s`: one standard error
+    of `t_ref`), within `support`. `anchors` are all there are, `fitted` those that the map was fitted with;
+    `problem` says why it could not be fitted with the others, if so."""
+
+    sync: str
+    t_new: tuple[float, ...]
+    t_ref: tuple[float, ...]
+    se_s: tuple[float, ...]
+    support: tuple[tuple[float, float], ...]
+    anchors: tuple[Anchor, ...]
+    fitted: tuple[tuple[float, float], ...]
+    is_pending: bool
+    problem: str
+
+
+class AnchorWanted(Document):
+    """Two moments at the same place."""
+
+    t_new_s: Seconds
+    t_ref_s: Seconds
+
+
+# --- pictures -------------------------------------------------------------------------------------
+
+
+class Likeness(Document):
+    """How alike every moment of the run is to every moment of the reference: `z` is base64 of `n_new` rows
+    of `n_ref` bytes each, of which 0 stands for `z_min` and 255 for `z_max`, in standard deviations above
+    chance. `t_new` and `t_ref` are the times of rows and columns."""
+
+    n_new: int
+    n_ref: int
+    t_new: tuple[float, ...]
+    t_ref: tuple[float, ...]
+    z: str
+    z_min: float
+    z_max: float
+
+
+class Sightings(Document):
+    """Moments that were seen to be at the same place. `residual_s` is `t_ref` less what the map says; of
+    those with `n_inliers` above 0 that many key points were verified."""
+
+    t_new: tuple[float, ...]
+    t_ref: tuple[float, ...]
+    residual_s: tuple[float, ...]
+    n_inliers: tuple[int, ...]
+
+
+class Quality(Document):
+    """The map in numbers; residuals are in seconds of the reference."""
+
+    verdict: Verdict
+    model: str
+    inlier_frac: float
+    verified_frac: float
+    typical_inliers: float
+    coverage: float
+    margin: float | None
+    expected_error_s: float
+    p50_s: float
+    p90_s: float
+
+
+class Figures(Document):
+    """What a sync saw, against the map that counts; `witnesses` is how much of it came from whom."""
+
+    likeness: Likeness
+    pairs: Sightings
+    quality: Quality
+    witnesses: dict[str, float]
+
+
+class Track(Document):
+    """Where a recording went: metres east and north of `origin` (latitude, longitude), height (null where not
+    known) and speed (null where nobody knows where the rider was), at `t_s`. Empty without GPS."""
+
+    t_s: tuple[float, ...]
+    east_m: tuple[float, ...]
+    north_m: tuple[float, ...]
+    ele_m: tuple[float | None, ...]
+    speed_mps: tuple[float | None, ...]
+    origin: tuple[float, float] | None
+
+
 # --- markers --------------------------------------------------------------------------------------
 
 
 class RunMarker(Versioned):
     """A run's marker, at `t_s` of it (null: the run does not show the place) and at `t_ref_s` of its trail's
-    reference. `expected_error_s` bounds the error of `t_s` in nine cases of ten."""
+    reference (null: that does not show it). `expected_error_s` bounds the error of `t_s` in nine cases of
+    ten; one whose state is `added` is a person's own, on this run alone."""
 
     id: str
     name: str
     colour: str
     comment: str
-    t_ref_s: float
+    note: str
+    labels: tuple[str, ...]
+    t_ref_s: float | None
     t_s: float | None
     duration_s: float
     confidence: float
@@ -327,7 +469,37 @@ class RunMarkerChange(Document):
     duration_s: Seconds | None = None
     colour: Name | Literal[""] | None = None
     comment: Text | None = None
+    note: Text | None = None
+    labels: Labels | None = None
     state: Literal["accepted", "rejected"] | None = None
+
+
+class RunMarkerWanted(Document):
+    """A marker of a person's own, on one run alone."""
+
+    name: Name
+    t_s: Seconds
+    t_ref_s: Seconds | None = None
+    duration_s: Seconds = 0.0
+    colour: Name | Literal[""] = ""
+    comment: Text = ""
+    note: Text = ""
+    labels: Labels = ()
+
+
+class Edit(Document):
+    """What a person changed on a run, in words."""
+
+    id: int
+    what: str
+    at: float
+    is_undone: bool
+
+
+class Edits(Document):
+    """Edits, the newest first."""
+
+    edits: tuple[Edit, ...]
 
 
 class MarkerVersion(Document):
@@ -527,6 +699,27 @@ class ExportsWanted(Document):
     formats: Annotated[tuple[str, ...], Field(min_length=1, max_length=50)] | None = None
 
 
+class Offer(Document):
+    """What a run's markers would be in a format: files whose names end in `suffixes`, without what `losses`
+    tell, or none at all, as `problem` says. `is_usual` where the settings have it written by itself;
+    `written` are the files of this format that there are, the newest first."""
+
+    format: str
+    description: str
+    suffixes: tuple[str, ...]
+    losses: tuple[str, ...]
+    problem: str
+    is_usual: bool
+    written: tuple[Export, ...]
+
+
+class Offers(Document):
+    """Every format, by name, for a run's markers as they are now; `folder` is where files would go."""
+
+    folder: str
+    offers: tuple[Offer, ...]
+
+
 class Created(Document):
     """The job that does what was asked for."""
 
@@ -546,6 +739,143 @@ class Formats(Document):
     formats: tuple[Format, ...]
 
 
+# --- DaVinci Resolve ------------------------------------------------------------------------------
+
+
+class ResolveRequest(Document):
+    """A run's markers, to be put on the timeline that is open in DaVinci Resolve; `said` is what came of
+    it."""
+
+    id: str
+    recording: str
+    state: Literal["waiting", "doing", "done", "failed"]
+    said: str
+    asked_at: float
+
+
+class Resolve(Document):
+    """Whether a script in DaVinci Resolve is connected, the timeline that is open there, and the last
+    requests, the newest first."""
+
+    is_connected: bool
+    timeline: str | None
+    requests: tuple[ResolveRequest, ...]
+
+
+class ResolveConnection(Document):
+    """A script asks what to do, and waits for it; `timeline` is the name of the one that is open."""
+
+    timeline: Text | None
+    wait_s: float = Field(20.0, ge=0, le=20)
+
+
+class ResolveWork(Document):
+    """What a script is to do next, if anything."""
+
+    request: ResolveRequest | None
+
+
+class ResolveRequestWanted(Document):
+    """A run whose markers are wanted in DaVinci Resolve."""
+
+    recording: Id
+
+
+class ResolveRequestChange(Document):
+    """What came of a request, in sentences."""
+
+    state: Literal["done", "failed"]
+    said: Text
+
+
+# --- numbers --------------------------------------------------------------------------------------
+
+
+class StrictGates(Document):
+    """What a run's sync must reach to pass: `max_ppm` counts for affine maps only."""
+
+    min_inlier_frac: float
+    max_p90_s: float | None
+    max_ppm: float | None
+
+
+class Measure(Document):
+    """A number that runs are compared by, and which of its ends is the `worse`."""
+
+    field: str
+    title: str
+    unit: str
+    worse: Literal["high", "low"]
+
+
+class Spread(Document):
+    """A measure over the `n` runs that have it."""
+
+    n: int
+    median: float
+    worst: float
+    worst_run: str
+
+
+class NumbersSummary(Document):
+    """All runs together: how many pass, each measure by its field, markers by tenths of their confidence."""
+
+    n: int
+    n_passed: int
+    spreads: dict[str, Spread]
+    confidence_n: tuple[int, ...]
+
+
+class RunNumbers(Document):
+    """How good a run's sync is and what it cost; null is what is not known. `recording` is the run's id,
+    `fails` are sentences on why it does not pass the strict gates, none where it does. Residuals (`mae_s` to
+    `p95_s`) are seconds of the reference, `stage_s` seconds by stage, `fps` pictures a second while
+    looking."""
+
+    run: str
+    reference: str | None
+    folder: str
+    recording: str | None
+    made_at: float
+    verdict: str | None
+    reasons: tuple[str, ...]
+    model: str | None
+    ppm: float | None
+    inlier_frac: float | None
+    verified_frac: float | None
+    mae_s: float | None
+    p50_s: float | None
+    p90_s: float | None
+    p95_s: float | None
+    coverage: float | None
+    margin: float | None
+    expected_error_s: float | None
+    n_markers: int | None
+    n_placed: int | None
+    n_review: int | None
+    confidence_n: tuple[int, ...]
+    stage_s: dict[str, float]
+    total_s: float | None
+    n_pictures: int | None
+    fps: float | None
+    cpu_pct: float | None
+    rss_mb: float | None
+    gpu_util: float | None
+    gpu_mem_mb: float | None
+    fails: tuple[str, ...]
+
+
+class Numbers(Document):
+    """The runs, the newest first, with what they are held against; `left_out` are sentences on files that
+    could not be read."""
+
+    gates: StrictGates
+    measures: tuple[Measure, ...]
+    summary: NumbersSummary
+    runs: tuple[RunNumbers, ...]
+    left_out: tuple[str, ...]
+
+
 # --- the daemon itself ----------------------------------------------------------------------------
 
 
@@ -563,13 +893,52 @@ class Folders(Document):
     folders: tuple[Folder, ...]
 
 
+class FolderWanted(Document):
+    """A folder to watch, and the trail that its runs show: its name, or `find` to have it found."""
+
+    path: PathText
+    trail: Name = FIND
+
+
+class FolderUnwanted(Document):
+    """A folder to watch no more."""
+
+    path: PathText
+
+
+class DiskFolder(Document):
+    """A folder that can be chosen, unless there is a `problem`."""
+
+    name: str
+    path: str
+    problem: str
+
+
+class Disk(Document):
+    """A folder of this computer: those in it, `n_more` that are too many to list, and how many videos lie
+    right in it. Without a `path` these are places to begin at; `parent` is null where nothing is above it."""
+
+    path: str | None
+    parent: str | None
+    folders: tuple[DiskFolder, ...]
+    n_more: int
+    n_videos: int
+
+
+class DiskQuery(Query):
+    """Which folder; none: where to begin."""
+
+    path: PathText | None = None
+
+
 class Health(Document):
-    """Whether all is well, and if not, sentences on what is not."""
+    """Whether all is well, and if not, sentences on what is not; and whether it was started only to look."""
 
     status: Literal["ok", "degraded"]
     reasons: tuple[str, ...]
     version: str
     started_at: float
+    is_read_only: bool
 
 
 class LoginCode(Document):
@@ -579,6 +948,7 @@ class LoginCode(Document):
 
 
 class LoginQuery(Query):
-    """The code to come in with."""
+    """The code to come in with, and the place of the page to go on to; what is no place is passed over."""
 
     code: str = Field(max_length=200)
+    to: str = ""

@@ -63,6 +63,8 @@ def _operation(route: Route) -> dict[str, Any]:
     if route.body is not None:
         content = {"application/json": {"schema": _reference(route.body)}}
         operation["requestBody"] = {"required": True, "content": content}
+    elif route.takes:
+        operation["requestBody"] = {"required": True, "content": {route.takes: {"schema": {}}}}
     if route.path == "/login":
         operation["security"] = []
     return operation
@@ -114,6 +116,8 @@ def _responses(route: Route) -> dict[str, Any]:
     statuses = {*_ANYWHERE, *route.errors}
     if route.body is not None:
         statuses |= {413, 415, 422}
+    if route.takes:
+        statuses |= {411, 415, 422}
     if route.is_edit:
         statuses |= {412, 428}
     if route.method != "GET":

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ValidationError
 
 from mtbsync_daemon.http.models import Document, Query, Versioned
 from mtbsync_daemon.http.problems import Problem
+from mtbsync_daemon.jobs.executor import Task
 from mtbsync_daemon.services import Services
 from mtbsync_daemon.store import database
 
@@ -43,6 +44,19 @@ class Call:
         """Do `change` to the library."""
         return await asyncio.to_thread(self.services.store.write, change, *args, **kwargs)
 
+    async def ask(self, name: str, params: dict[str, Any]) -> dict[str, Any]:
+        """What the function `run` in the module `tasks.name` gives, which a person is waiting for.
+
+        Raises:
+            Problem: it says that it cannot be done, and why.
+        """
+        quick, log = self.services.quick, self.services.places.logs / "asked.log"
+        task = Task(name, f"mtbsync_daemon.tasks.{name}:run", params, log, quick.n_threads)
+        outcome = await quick.run(task, lambda progress: None)
+        if outcome.result is None:
+            raise Problem(409 if outcome.error_kind else 500, outcome.error)
+        return outcome.result
+
     def check_match(self, document: Versioned) -> None:
         """Find out, within the change itself, that nobody has changed what is about to be.
 
@@ -60,7 +74,8 @@ class Route:
     `handler` takes a `Call` and, by name, what stands in braces in `path`, `query` and `body`; what they
     are and what it answers with its annotations say, and its docstring's first line sums it up. `errors`
     are the statuses with which it may refuse, beside those that any route may. With `is_edit` the request
-    has to name the version that it changes. `media_type` is what it answers where that is no document.
+    has to name the version that it changes. `media_type` is what it answers where that is no document, and
+    `takes` what it is sent where that is none: its handler reads that by itself, however much it is.
     """
 
     method: str
@@ -69,6 +84,7 @@ class Route:
     errors: tuple[int, ...] = ()
     is_edit: bool = False
     media_type: str = "application/json"
+    takes: str = ""
 
     @cached_property
     def _hints(self) -> dict[str, Any]:
@@ -111,6 +127,8 @@ async def respond(route: Route, request: web.Request) -> web.StreamResponse:
         raise Problem(400, "Nothing can be asked for behind a question mark here.")
     if route.body is not None:
         arguments["body"] = await _body(request, route.body)
+    elif route.takes:
+        _check_raw(request, route.takes)
     elif request.can_read_body:
         raise Problem(400, "Nothing can be sent here.")
     done = await route.handler(Call(request, request.app[SERVICES]), **arguments)
@@ -206,9 +224,21 @@ def _query(request: web.Request, model: type[Query]) -> Query:
         raise Problem(400, _sentence(error)) from None
 
 
-async def _body(request: web.Request, model: type[Document]) -> Document:
+def _check_raw(request: web.Request, media_type: str) -> None:
+    _check_not_packed(request)
+    if request.content_type != media_type:
+        raise Problem(415, f"Send it as Content-Type: {media_type}.")
+    if request.content_length is None:
+        raise Problem(411, "Say with Content-Length how much is sent.")
+
+
+def _check_not_packed(request: web.Request) -> None:
     if request.headers.get("Content-Encoding", "identity") != "identity":
         raise Problem(415, "Send it as it is, not compressed.")
+
+
+async def _body(request: web.Request, model: type[Document]) -> Document:
+    _check_not_packed(request)
     if request.content_type != "application/json" or (request.charset or "utf-8").lower() != "utf-8":
         raise Problem(415, "Send JSON in UTF-8, as Content-Type: application/json.")
     if (request.content_length or 0) > MAX_BODY:

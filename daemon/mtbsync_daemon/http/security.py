@@ -2,26 +2,44 @@
 
 Every request goes through `guard` first, whatever it asks for. It looks, in this order, at the name that the
 daemon was called by (against DNS rebinding), at where a browser says that the request comes from (against
-other sites' pages), and at the token or the cookie.
+other sites' pages), at the token or the cookie, and at whether it may change anything.
 """
 
 from __future__ import annotations
 
 import hmac
+import re
 import secrets
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from hashlib import sha256
+from urllib.parse import urlencode
 
 from aiohttp import web
 
 from mtbsync_daemon.http.problems import Problem, answer
+from mtbsync_daemon.services import Changes
 
 _NAMES = ("127.0.0.1", "localhost", "[::1]")
 _SAFE = ("GET", "HEAD", "OPTIONS")
-_CODE_LASTS_S = 60.0
+CODE_LASTS_S = 60.0
 _SESSION_LASTS_S = 30 * 86400.0
+# What may be asked for with more than GET where not everything may be changed, and what is said of the rest.
+# A light copy is only there to be looked at.
+_TO_LOOK = r"/api/v1/(login-codes|recordings/[^/]+/light-copy)"
+_OF_RUNS = r"/api/v1/(recordings|syncs|jobs|pushes|resolve)/.+|/api/v1/(markers|exports|pushes)"
+_ALLOWED = {
+    Changes.OF_RUNS: (
+        re.compile(f"{_TO_LOOK}|{_OF_RUNS}"),
+        "These are files that were opened without a library, so only their markers can be changed here; "
+        "`mtbsync serve` keeps a library.",
+    ),
+    Changes.NONE: (
+        re.compile(_TO_LOOK),
+        "This was opened only to look; start it with --allow-write to change things.",
+    ),
+}
 # Far more than one person opens; what comes first goes first.
 _MOST_CODES, _MOST_SESSIONS = 16, 64
 _HEADERS = {
@@ -39,12 +57,13 @@ class Access:
     """The keys of one daemon: the token, the sessions of browsers, and codes that one can be begun with.
 
     `port` is where the daemon listens. Codes and sessions end in their time, and only digests of
-    them are kept.
+    them are kept. `changes` is what whoever comes in may do.
     """
 
     token: str
     port: int = 0
     clock: Callable[[], float] = time.monotonic
+    changes: Changes = Changes.ALL
     _codes: dict[bytes, float] = field(default_factory=dict)
     _sessions: dict[bytes, float] = field(default_factory=dict)
 
@@ -58,12 +77,17 @@ class Access:
         """The cookie's name: browsers keep one jar for all ports of a host."""
         return f"mtbsync-{self.port}"
 
-    def new_code(self) -> str:
-        """A code with which a browser can come in once, within a minute."""
+    def new_code(self, lasts_s: float = CODE_LASTS_S) -> str:
+        """A code with which a browser can come in once."""
         code = secrets.token_urlsafe(32)
-        self._codes[_digest(code)] = self.clock() + _CODE_LASTS_S
+        self._codes[_digest(code)] = self.clock() + lasts_s
         _keep_newest(self._codes, _MOST_CODES)
         return code
+
+    def login_url(self, to: str = "", lasts_s: float = CODE_LASTS_S) -> str:
+        """Where a browser comes in with such a code, and is shown the place `to` of the page."""
+        query = {"code": self.new_code(lasts_s)} | ({"to": to} if to else {})
+        return f"http://127.0.0.1:{self.port}/login?{urlencode(query, safe='/')}"
 
     def begin_session(self, code: str) -> str:
         """Trade a code for what the cookie holds.
@@ -112,6 +136,7 @@ def check(request: web.Request) -> None:
     _check_origin(request)
     if (request.method, request.path) != ("GET", "/login"):
         _check_key(request, access)
+    _check_change(request, access)
 
 
 async def protect(request: web.Request, response: web.StreamResponse) -> None:
@@ -160,6 +185,14 @@ def _check_key(request: web.Request, access: Access) -> None:
         raise _no_key("Open mtbsync with the link that `mtbsync status` gives.")
     if request.method not in _SAFE and not _is_own_page(request):
         raise Problem(403, "Only mtbsync's own page may do that with its cookie.")
+
+
+def _check_change(request: web.Request, access: Access) -> None:
+    if access.changes is Changes.ALL or request.method in _SAFE:
+        return
+    allowed, sentence = _ALLOWED[access.changes]
+    if allowed.fullmatch(request.path) is None:
+        raise Problem(403, sentence)
 
 
 def _is_own_page(request: web.Request) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 import sys
@@ -15,10 +16,12 @@ from mtbsync_daemon.http.events import STREAMS, Streams
 from mtbsync_daemon.http.files import file_threads
 from mtbsync_daemon.http.openapi import describe
 from mtbsync_daemon.http.problems import tell_problems
+from mtbsync_daemon.http.resolve_link import LINK, ResolveLink
+from mtbsync_daemon.http.routes.pictures import ONE_AT_A_TIME
 from mtbsync_daemon.http.routes.system import OPENAPI
 from mtbsync_daemon.http.routes.table import ROUTES
 from mtbsync_daemon.http.routing import MAX_BODY, SERVICES, respond
-from mtbsync_daemon.http.security import ACCESS, Access, expect, guard, protect
+from mtbsync_daemon.http.security import ACCESS, CODE_LASTS_S, Access, expect, guard, protect
 from mtbsync_daemon.services import Services
 from mtbsync_engine.errors import InputError
 
@@ -38,6 +41,10 @@ class Site:
     url: str
     runner: web.AppRunner
 
+    def login_url(self, to: str = "", lasts_s: float = CODE_LASTS_S) -> str:
+        """As `Access.login_url`."""
+        return self.runner.app[ACCESS].login_url(to, lasts_s)
+
     async def close(self) -> None:
         """End every stream, answer what is being asked, and listen no more."""
         await self.runner.cleanup()
@@ -47,8 +54,10 @@ def make_app(services: Services) -> web.Application:
     """Everything that can be asked over HTTP. It answers nobody before its `ACCESS` knows the port."""
     app = web.Application(middlewares=[tell_problems, guard], client_max_size=MAX_BODY)
     app[SERVICES] = services
-    app[ACCESS] = Access(services.token)
+    app[ACCESS] = Access(services.token, changes=services.changes)
     app[STREAMS] = Streams()
+    app[ONE_AT_A_TIME] = asyncio.Lock()
+    app[LINK] = ResolveLink()
     app[OPENAPI] = json.dumps(describe(ROUTES)).encode()
     for route in ROUTES:
         handler = partial(respond, route)
@@ -109,3 +118,4 @@ async def _follow(app: web.Application) -> AsyncIterator[None]:
 
 async def _end_streams(app: web.Application) -> None:
     app[STREAMS].close()
+    app[LINK].close()

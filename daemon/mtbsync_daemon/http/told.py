@@ -54,10 +54,9 @@ def take_told(db: sqlite3.Connection, library: Library, recording: RecordingRow,
     known = {m.marker_id: m for m in markers.of_recording(db, told.recording)}
     changed = [(known[m.id], m) for m in told.markers if m.changed and m.id in known]
     corrections = [(row, made) for row, m in changed if (made := _correction(row, m))]
-    for row, made in corrections:
-        markers.change(db, row, **made)
     if corrections:
-        library.edited(db, told.recording)
+        # In an editor a marker may be moved for the cut's sake.
+        library.change_markers(db, told.recording, corrections, is_place=False)
 
 
 def _shown(

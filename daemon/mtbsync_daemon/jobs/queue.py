@@ -8,6 +8,7 @@ import secrets
 import sqlite3
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Concatenate, ParamSpec
 
@@ -16,7 +17,7 @@ from mtbsync_daemon.library import Library
 from mtbsync_daemon.places import Places
 from mtbsync_daemon.store import events, jobs
 from mtbsync_daemon.store.database import Store
-from mtbsync_daemon.store.jobs import MAX_ATTEMPTS, JobRow, State
+from mtbsync_daemon.store.jobs import MAX_ATTEMPTS, QUICK, SLOW, JobRow, Kind, State
 from mtbsync_engine.errors import MtbsyncError, OutputError
 
 # How long to wait until a full disk may have room again.
@@ -30,11 +31,29 @@ P = ParamSpec("P")
 _log = logging.getLogger(__name__)
 
 
-class Queue:
-    """Has `executor` do the library's jobs, as many at a time as it can."""
+@dataclass
+class _Lane:
+    """Some kinds of jobs, what does them, and which of them it is doing."""
 
-    def __init__(self, store: Store, library: Library, executor: Executor, places: Places) -> None:
-        self._store, self._library, self._executor, self._places = store, library, executor, places
+    executor: Executor
+    kinds: tuple[Kind, ...]
+    running: set[str] = field(default_factory=set)
+
+    @property
+    def is_free(self) -> bool:
+        """Whether another of them can be begun."""
+        return len(self.running) < self.executor.n_slots
+
+
+class Queue:
+    """Has `executor` do the library's jobs, as many at a time as it can, and `quick` those that take no time
+    worth speaking of, so that none of them waits behind an hour of others."""
+
+    def __init__(
+        self, store: Store, library: Library, executor: Executor, quick: Executor, places: Places
+    ) -> None:
+        self._store, self._library, self._places = store, library, places
+        self._lanes = (_Lane(executor, SLOW), _Lane(quick, QUICK))
         self._boot_id = secrets.token_hex(8)
         self._running: dict[str, asyncio.Task[None]] = {}
         self._progress: dict[str, Progress] = {}
@@ -81,33 +100,36 @@ class Queue:
         return await asyncio.to_thread(self._store.write, _cancel, job_id)
 
     async def _fill(self) -> None:
-        while len(self._running) < self._executor.n_slots:
-            try:
-                job = await asyncio.to_thread(self._store.write, jobs.claim, self._boot_id)
-            except OutputError:
-                await asyncio.sleep(_PAUSE_S)
-                continue
-            if job is None:
-                return
-            running = asyncio.create_task(self._do(job))
-            self._running[job.job_id] = running
-            running.add_done_callback(partial(self._done, job.job_id))
+        for lane in self._lanes:
+            while lane.is_free:
+                try:
+                    job = await asyncio.to_thread(self._store.write, jobs.claim, self._boot_id, lane.kinds)
+                except OutputError:
+                    await asyncio.sleep(_PAUSE_S)
+                    continue
+                if job is None:
+                    break
+                running = asyncio.create_task(self._do(job, lane.executor))
+                self._running[job.job_id] = running
+                lane.running.add(job.job_id)
+                running.add_done_callback(partial(self._done, job.job_id, lane))
 
-    def _done(self, job_id: str, running: asyncio.Task[None]) -> None:
+    def _done(self, job_id: str, lane: _Lane, running: asyncio.Task[None]) -> None:
         del self._running[job_id]
+        lane.running.discard(job_id)
         self._progress.pop(job_id, None)
         self._cancelled.discard(job_id)
         self.wake()
 
-    async def _do(self, job: JobRow) -> None:
+    async def _do(self, job: JobRow, executor: Executor) -> None:
         try:
-            await self._perform(job)
+            await self._perform(job, executor)
         except Exception:
             # A defect of the daemon itself: it costs this job, and not those behind it.
             _log.exception("Job %s failed", job.job_id)
             await self._write(self._library.failed, job, _FAILED.format(job.job_id))
 
-    async def _perform(self, job: JobRow) -> None:
+    async def _perform(self, job: JobRow, executor: Executor) -> None:
         try:
             params = await asyncio.to_thread(self._store.read, self._library.task_params, job)
         except MtbsyncError as error:
@@ -118,9 +140,9 @@ class Queue:
                 f"mtbsync_daemon.tasks.{job.kind}:run",
                 params,
                 self._places.log_of(job.job_id),
-                self._executor.n_threads,
+                executor.n_threads,
             )
-            outcome = await self._executor.run(task, partial(self._progressed, job.job_id))
+            outcome = await executor.run(task, partial(self._progressed, job.job_id))
         last = self._progress.get(job.job_id)
         await self._write(self._library.ended, job, outcome, last.stage if last else "")
 

@@ -77,8 +77,18 @@ def page(
 
 
 def stem_for(db: sqlite3.Connection, folder: Path, recording_id: str, name: str) -> str:
-    """What a recording's files in `folder` are called: always the same, as the recording is, and where
-    cameras count from 1 again and another has that name, with the beginning of its id."""
+    """What a recording's files in `folder` are called from now on: as `stem_of`."""
+    stem = stem_of(db, folder, recording_id, name)
+    db.execute(
+        "INSERT OR IGNORE INTO stems (folder, stem, recording_id) VALUES (?, ?, ?)",
+        (os.fsencode(folder), os.fsencode(stem), recording_id),
+    )
+    return stem
+
+
+def stem_of(db: sqlite3.Connection, folder: Path, recording_id: str, name: str) -> str:
+    """What a recording's files in `folder` are called, or would be: always the same, as the recording is, and
+    where cameras count from 1 again and another has that name, with the beginning of its id."""
     known = db.execute(
         "SELECT stem FROM stems WHERE folder = ? AND recording_id = ?", (os.fsencode(folder), recording_id)
     ).fetchone()
@@ -89,10 +99,6 @@ def stem_for(db: sqlite3.Connection, folder: Path, recording_id: str, name: str)
         taken = {os.fsdecode(row["stem"]).casefold() for row in _stems_in(db, folder)}
         if stem.casefold() not in taken:
             break
-    db.execute(
-        "INSERT INTO stems (folder, stem, recording_id) VALUES (?, ?, ?)",
-        (os.fsencode(folder), os.fsencode(stem), recording_id),
-    )
     return stem
 
 

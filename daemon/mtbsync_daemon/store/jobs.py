@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -44,10 +44,22 @@ class Kind(StrEnum):
     SYNC = "sync"
     TRANSFER = "transfer"
     DELIVER = "deliver"
+    LIGHT = "light"
 
+
+# What takes no time worth speaking of, and a person may be waiting for.
+QUICK = (Kind.TRANSFER, Kind.DELIVER)
+SLOW = tuple(kind for kind in Kind if kind not in QUICK)
 
 # What a person waits for goes first; what others build on goes before them.
-_PRIORITY = {Kind.DELIVER: 40, Kind.TRANSFER: 30, Kind.PROBE: 20, Kind.INDEX: 10, Kind.SYNC: 0}
+_PRIORITY = {
+    Kind.DELIVER: 40,
+    Kind.TRANSFER: 30,
+    Kind.PROBE: 20,
+    Kind.LIGHT: 15,
+    Kind.INDEX: 10,
+    Kind.SYNC: 0,
+}
 _ASKED_FOR = 5
 
 
@@ -104,20 +116,22 @@ def enqueue(
     return str(db.execute("SELECT id FROM jobs WHERE key = ?", (key,)).fetchone()["id"]), False
 
 
-def claim(db: sqlite3.Connection, boot_id: str) -> JobRow | None:
-    """The job to be done next, now running; None where nothing is due.
+def claim(db: sqlite3.Connection, boot_id: str, kinds: Sequence[Kind]) -> JobRow | None:
+    """The job of these kinds to be done next, now running; None where nothing is due.
 
-    Of one recording only one thing is done at a time. Syncs wait until every trail is indexed that can be
-    now, so that a run is compared with all of them.
+    Of one recording only one thing is done at a time, but for its light copy. Syncs wait until every trail is
+    indexed that can be now, so that a run is compared with all of them.
     """
     row = db.execute(
         "SELECT * FROM jobs WHERE state = 'queued' AND (not_before <= ?1 OR not_before > ?1 + ?2) "
-        "AND NOT EXISTS (SELECT 1 FROM jobs AS other WHERE other.recording_id = jobs.recording_id "
-        "AND other.state = 'running') "
+        "AND kind IN (SELECT value FROM json_each(?3)) "
+        "AND (kind = 'light' OR NOT EXISTS (SELECT 1 FROM jobs AS other "
+        "WHERE other.recording_id = jobs.recording_id AND other.state = 'running' "
+        "AND other.kind != 'light')) "
         "AND (kind != 'sync' OR NOT EXISTS (SELECT 1 FROM jobs AS other WHERE other.kind = 'index' "
         "AND (other.state = 'running' OR other.state = 'queued' AND other.not_before <= ?1))) "
         "ORDER BY priority DESC, created_at, id LIMIT 1",
-        (now(), _LONGEST_WAIT_S),
+        (now(), _LONGEST_WAIT_S, json.dumps(kinds)),
     ).fetchone()
     if row is None:
         return None
@@ -264,6 +278,29 @@ def page(
     return [_job(row) for row in rows]
 
 
+def newest_of(db: sqlite3.Connection, recording_id: str, kind: Kind) -> JobRow | None:
+    """The job of a kind that a recording waits for, or else the one that ended last."""
+    row = db.execute(
+        "SELECT * FROM jobs WHERE recording_id = ? AND kind = ? "
+        "ORDER BY ended_at IS NULL DESC, ended_at DESC, created_at DESC LIMIT 1",
+        (recording_id, kind),
+    ).fetchone()
+    return None if row is None else _job(row)
+
+
+def in_trouble(db: sqlite3.Connection, recording_id: str) -> list[JobRow]:
+    """A recording's jobs that failed, or that could not be done just now and are tried again by themselves,
+    as far as no later one of their kind has taken their place."""
+    rows = db.execute(
+        "SELECT * FROM jobs WHERE recording_id = ?1 AND error IS NOT NULL AND state IN ('failed', 'queued') "
+        "AND NOT EXISTS (SELECT 1 FROM jobs AS later WHERE later.recording_id = ?1 "
+        "AND later.kind = jobs.kind AND later.id != jobs.id "
+        "AND (later.ended_at IS NULL OR later.ended_at > jobs.ended_at)) ORDER BY created_at, id",
+        (recording_id,),
+    )
+    return [_job(row) for row in rows]
+
+
 def counts(db: sqlite3.Connection) -> dict[str, dict[str, int]]:
     """How many jobs there are, by kind and state."""
     found: dict[str, dict[str, int]] = {kind: {} for kind in Kind}
@@ -279,6 +316,15 @@ def seconds_by_stage(db: sqlite3.Connection) -> dict[tuple[str, str], float]:
         "FROM jobs, json_each(jobs.stages) AS stage GROUP BY kind, stage.key"
     )
     return {(row["kind"], row["stage"]): row["total"] for row in rows}
+
+
+def looking_s(db: sqlite3.Connection) -> dict[str, float]:
+    """How long it took to look at each recording, by its id, where a job did that."""
+    rows = db.execute(
+        "SELECT r.id, max(stage.value) AS s FROM recordings AS r JOIN jobs ON jobs.recording_id = r.id, "
+        "json_each(jobs.stages) AS stage WHERE stage.key = 'Looking at ' || r.name GROUP BY r.id"
+    )
+    return {row["id"]: row["s"] for row in rows}
 
 
 def active_of(db: sqlite3.Connection, recording_id: str, kind: Kind) -> list[JobRow]:

@@ -12,29 +12,34 @@ from typing import Any
 from mtbsync_daemon.store import events
 from mtbsync_daemon.store.ids import key_of, now
 
+# The columns of a marker's extra ones that people write on the page.
+NOTE, LABELS = "note", "labels"
+
 
 class MarkerState(StrEnum):
-    """Who has the last word on a marker: the sync that found it, or a person."""
+    """Who has the last word on a marker: the sync that found it, or a person, whose own it is if `ADDED`."""
 
     FOUND = "found"
     ACCEPTED = "accepted"
     CORRECTED = "corrected"
     REJECTED = "rejected"
+    ADDED = "added"
 
 
 @dataclass(frozen=True)
 class MarkerRow:
-    """A marker of a run, at `t_s` of it and at `t_ref_s` of its trail's reference. `t_s` None says that the
-    run does not show the place. `expected_error_s` bounds its
-    error in nine cases of ten; `version` counts its changes."""
+    """A marker of a run, at `t_s` of it and at `t_ref_s` of its trail's reference; None says that the place
+    is not shown there. `sync_id` None tells a person's own. `expected_error_s` bounds its error in nine cases
+    of ten; `extra` are columns that mtbsync has no use for, and among them `NOTE` and `LABELS`, in order;
+    `version` counts its changes."""
 
     recording_id: str
     marker_id: str
-    sync_id: str
+    sync_id: str | None
     name: str
     colour: str
     comment: str
-    t_ref_s: float
+    t_ref_s: float | None
     t_s: float | None
     duration_s: float
     confidence: float
@@ -44,6 +49,17 @@ class MarkerRow:
     extra: tuple[tuple[str, str], ...] = ()
     state: MarkerState = MarkerState.FOUND
     version: int = 1
+
+    @property
+    def note(self) -> str:
+        """What people tell each other about it."""
+        return dict(self.extra).get(NOTE, "")
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Words that it can be found by."""
+        listed = dict(self.extra).get(LABELS, "").split(",")
+        return tuple(label.strip() for label in listed if label.strip())
 
 
 def place(db: sqlite3.Connection, recording_id: str, markers: Iterable[MarkerRow]) -> None:
@@ -81,12 +97,42 @@ def forget_of_other_trails(db: sqlite3.Connection, recording_id: str, trail_id: 
     )
 
 
-def change(db: sqlite3.Connection, marker: MarkerRow, **changed: Any) -> MarkerRow:
-    """A person's decision on a marker: other values, or another state."""
-    made = replace(marker, **changed, version=marker.version + 1)
-    _write(db, made)
+def put(db: sqlite3.Connection, marker: MarkerRow) -> None:
+    """Have a marker be as it is here; its version goes on counting."""
+    known = get(db, marker.recording_id, marker.marker_id)
+    _write(db, replace(marker, version=(known or marker).version + 1))
     events.add(db, "markers", marker.recording_id)
-    return made
+
+
+def remove(db: sqlite3.Connection, marker: MarkerRow) -> None:
+    """Forget a marker."""
+    db.execute(
+        "DELETE FROM markers WHERE recording_id = ? AND id = ?", (marker.recording_id, marker.marker_id)
+    )
+    events.add(db, "markers", marker.recording_id)
+
+
+def with_column(extra: Sequence[tuple[str, str]], name: str, value: str) -> tuple[tuple[str, str], ...]:
+    """`extra` with that value in the column `name`, or without the column where there is none."""
+    others = tuple((key, held) for key, held in extra if key != name)
+    return (*others, (name, value)) if value else others
+
+
+def counts(db: sqlite3.Connection, recording_id: str) -> tuple[int, int]:
+    """How many markers a run has that nobody rejected, and how many of them have a place that waits for a
+    person to look at it."""
+    row = db.execute(
+        "SELECT count(*), ifnull(sum(state = 'found' AND needs_review AND t_s IS NOT NULL), 0) FROM markers "
+        "WHERE recording_id = ? AND state != 'rejected'",
+        (recording_id,),
+    ).fetchone()
+    return int(row[0]), int(row[1])
+
+
+def of_document(document: Mapping[str, Any]) -> MarkerRow:
+    """The marker that `dataclasses.asdict` made this document of."""
+    extra = tuple((key, value) for key, value in document["extra"])
+    return MarkerRow(**{**document, "extra": extra, "state": MarkerState(document["state"])})
 
 
 def of_recording(db: sqlite3.Connection, recording_id: str) -> list[MarkerRow]:

@@ -16,6 +16,26 @@ from mtbsync_daemon.store.ids import as_text, now
 TRACK_SUFFIXES = (".gpx", ".fit")
 
 
+# Of a recording `r`: the trail that its sync which counts has put it on, and who is shown.
+_CURRENT_TRAIL = "SELECT trail_id FROM syncs WHERE recording_id = r.id ORDER BY turn DESC LIMIT 1"
+_CURRENT_STATE = (
+    "SELECT jobs.state FROM syncs JOIN jobs ON jobs.id = syncs.job_id WHERE syncs.recording_id = r.id "
+    "ORDER BY syncs.turn DESC LIMIT 1"
+)
+_IS_REFERENCE = "EXISTS (SELECT 1 FROM trails WHERE recording_id = r.id)"
+_SHOWN = {
+    "all": "1",
+    "runs": f"NOT {_IS_REFERENCE}",
+    "references": _IS_REFERENCE,
+    "waiting": (
+        f"(NOT {_IS_REFERENCE} AND ({_CURRENT_STATE}) IS NOT 'cancelled' AND ("
+        "EXISTS (SELECT 1 FROM jobs WHERE state = 'needs_review' AND recording_id = r.id) "
+        "OR EXISTS (SELECT 1 FROM markers WHERE recording_id = r.id AND state = 'found' AND needs_review "
+        "AND t_s IS NOT NULL)))"
+    ),
+}
+
+
 @dataclass(frozen=True)
 class StoredFile:
     """A file that was taken; `first` is its group's first chapter. `refused` says why it is no recording."""
@@ -114,13 +134,25 @@ def get(db: sqlite3.Connection, recording_id: str) -> RecordingRow | None:
     return None if found is None else _recording(found)
 
 
-def page(db: sqlite3.Connection, limit: int, after: tuple[float, str] | None = None) -> list[RecordingRow]:
-    """The newest recordings first; `after` is (added_at, id) of the last one seen."""
+def page(
+    db: sqlite3.Connection,
+    limit: int,
+    after: tuple[float, str] | None = None,
+    *,
+    name: str = "",
+    trail_id: str | None = None,
+    show: str = "all",
+) -> list[RecordingRow]:
+    """The newest recordings first; `after` is (added_at, id) of the last one seen. `name` is a part of it,
+    `trail_id` the trail that they are on or the reference of; `show` is a key of `_SHOWN`."""
     at, recording_id = after or (float("inf"), "")
     rows = db.execute(
-        "SELECT * FROM recordings WHERE added_at < ?1 OR (added_at = ?1 AND id > ?2) "
-        "ORDER BY added_at DESC, id LIMIT ?3",
-        (at, recording_id, limit),
+        "SELECT * FROM recordings AS r WHERE (added_at < ?1 OR (added_at = ?1 AND id > ?2)) "
+        "AND (?4 = '' OR instr(lower(name), lower(?4)) > 0) "
+        "AND (?5 IS NULL OR id IN (SELECT recording_id FROM trails WHERE id = ?5) "
+        f"OR ({_CURRENT_TRAIL}) = ?5) "
+        f"AND {_SHOWN[show]} ORDER BY added_at DESC, id LIMIT ?3",
+        (at, recording_id, limit, name, trail_id),
     )
     return [_recording(row) for row in rows]
 

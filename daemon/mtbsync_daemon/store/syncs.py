@@ -18,7 +18,8 @@ _NEXT_TURN = "(SELECT ifnull(max(turn), 0) + 1 FROM syncs WHERE recording_id = {
 class SyncRow:
     """One sync. `wanted_trail_id` is the trail that it was asked for (None: find it), `trail_id` the one that
     was found to fit, `verdict` None until its job has ended well. `candidates` are the trails that were
-    tried, with what spoke for each. `artifact` is the folder of its results below the artifacts."""
+    tried, with what spoke for each. `artifact` is the folder of its results below the artifacts, `map_folder`
+    that of the map that counts."""
 
     sync_id: str
     job_id: str
@@ -29,6 +30,7 @@ class SyncRow:
     reasons: tuple[str, ...]
     candidates: tuple[Mapping[str, Any], ...]
     artifact: str | None
+    map_folder: str | None
     is_accepted: bool
     version: int
     created_at: float
@@ -73,7 +75,7 @@ def found(
     is_as_before = (trail_id, verdict) == (sync.trail_id, sync.verdict)
     db.execute(
         "UPDATE syncs SET trail_id = ?, verdict = ?, reasons = ?, candidates = ?, artifact = ?, "
-        "is_accepted = ?, version = version + 1 WHERE id = ?",
+        "map_folder = NULL, is_accepted = ?, version = version + 1 WHERE id = ?",
         (
             trail_id,
             verdict,
@@ -91,6 +93,12 @@ def accept(db: sqlite3.Connection, sync: SyncRow) -> SyncRow:
     """Note that a person trusts a sync."""
     db.execute("UPDATE syncs SET is_accepted = 1, version = version + 1 WHERE id = ?", (sync.sync_id,))
     return _changed(db, sync.sync_id)
+
+
+def mapped(db: sqlite3.Connection, sync: SyncRow, folder: str | None) -> None:
+    """Note which map counts: the one in `folder` below the artifacts, or (None) the one that was found."""
+    db.execute("UPDATE syncs SET map_folder = ? WHERE id = ?", (folder, sync.sync_id))
+    events.add(db, "sync", sync.sync_id)
 
 
 def dismissed(db: sqlite3.Connection, sync: SyncRow) -> SyncRow:
@@ -177,6 +185,7 @@ def _sync(row: sqlite3.Row) -> SyncRow:
         tuple(json.loads(row["reasons"])),
         tuple(json.loads(row["candidates"])),
         row["artifact"],
+        row["map_folder"] or row["artifact"],
         bool(row["is_accepted"]),
         row["version"],
         row["created_at"],

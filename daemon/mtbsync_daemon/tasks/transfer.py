@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from shutil import rmtree
 from typing import Any
 
 from mtbsync_daemon.jobs.executor import Work
-from mtbsync_daemon.results import MARKERS, WARP
-from mtbsync_engine.artifacts import load_warp
-from mtbsync_engine.files import write_text
-from mtbsync_engine.markers import transfer
-from mtbsync_engine.model import Decision, Marker
+from mtbsync_daemon.results import MARKERS, MATCHING, TIMEWARP, WARP
+from mtbsync_engine.artifacts import (
+    TimeWarp,
+    load_fit,
+    load_matching,
+    load_warp,
+    save_timewarp_json,
+    save_warp,
+    timewarp_document,
+)
+from mtbsync_engine.files import replacing_all, write_text
+from mtbsync_engine.markers import counts, transfer
+from mtbsync_engine.model import Anchor, Decision, Marker, TransferredMarker
+from mtbsync_engine.pipeline import fit_and_judge
 from mtbsync_integrations.formats.marker_csv import write_transferred
 
 
@@ -18,22 +30,34 @@ def run(params: dict[str, Any], work: Work) -> dict[str, Any]:
     """`results` is the sync's folder, `markers` are the trail's, as `store.trails.TrailMarker`; `is_accepted`
     tells that a person trusts the sync, whatever its verdict was. `of` comes back as it is.
 
+    `anchors` are pairs of t_new and t_ref, in seconds, that a person saw to be the same place. Where there
+    are any, the map is fitted again with them into the folder `anchored`, whole or not at all, and the
+    markers go by that; `map` in the result is the folder, or None where the sync's own map counts.
+
     Raises:
-        ArtifactError: the sync's results are gone.
-        OutputError: the list of markers beside them cannot be written.
+        AlignmentError: the anchors contradict each other, or leave too little to fit a map through.
+        ArtifactError: the sync's results are gone, or do not hold what a fit needs.
+        OutputError: the results cannot be written.
     """
     results = Path(params["results"])
-    with work.stage("Carrying the markers over"):
-        timewarp = load_warp(results / WARP)
-        decision = Decision.ACCEPT if params["is_accepted"] else timewarp.verdict.decision
-        markers = [
-            Marker(**{**m, "extra": tuple((key, value) for key, value in m["extra"])})
-            for m in params["markers"]
-        ]
-        carried = transfer(markers, timewarp.time_map, decision)
-        write_text(results / MARKERS, write_transferred(carried))
+    markers = [
+        Marker(**{**m, "extra": tuple((key, value) for key, value in m["extra"])}) for m in params["markers"]
+    ]
+    if params["anchors"]:
+        with work.stage("Fitting the map again"):
+            anchors = [Anchor(t_new_s, t_ref_s) for t_new_s, t_ref_s in params["anchors"]]
+            anchored = Path(params["anchored"])
+            carried = _fitted_again(results, anchors, anchored, markers, params["is_accepted"])
+    else:
+        with work.stage("Carrying the markers over"):
+            anchored = None
+            # Whoever looks through results finds no map that counts no more.
+            rmtree(params["anchored"], ignore_errors=True)
+            carried = _carried(markers, load_warp(results / WARP), params["is_accepted"])
+            write_text(results / MARKERS, write_transferred(carried))
     return {
         "of": params["of"],
+        "map": None if anchored is None else str(anchored),
         "markers": [
             {
                 "marker_id": t.marker.marker_id,
@@ -52,3 +76,30 @@ def run(params: dict[str, Any], work: Work) -> dict[str, Any]:
             for t in carried
         ],
     }
+
+
+def _fitted_again(
+    results: Path, anchors: Sequence[Anchor], anchored: Path, markers: Sequence[Marker], is_accepted: bool
+) -> tuple[TransferredMarker, ...]:
+    matching = load_matching(results / MATCHING)
+    fit_params, gates, document = load_fit(results / TIMEWARP)
+    judged = fit_and_judge(replace(matching, anchors=tuple(anchors)), fit_params, gates)
+    timewarp = TimeWarp.of(judged)
+    carried = _carried(markers, timewarp, is_accepted)
+    own = timewarp_document(judged, {})
+    about = {name: value for name, value in document.items() if name not in own} | {
+        "markers": counts(carried),
+        "anchors": [[a.t_new_s, a.t_ref_s] for a in anchors],
+    }
+    with replacing_all(anchored, (MARKERS, WARP, TIMEWARP)) as folder:
+        write_text(folder / MARKERS, write_transferred(carried))
+        save_warp(timewarp, folder / WARP)
+        save_timewarp_json(judged, about, folder / TIMEWARP)
+    return carried
+
+
+def _carried(
+    markers: Sequence[Marker], timewarp: TimeWarp, is_accepted: bool
+) -> tuple[TransferredMarker, ...]:
+    decision = Decision.ACCEPT if is_accepted else timewarp.verdict.decision
+    return transfer(markers, timewarp.time_map, decision)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from aiohttp import web
@@ -12,10 +14,12 @@ from mtbsync_daemon.http import models
 from mtbsync_daemon.http.files import is_there, on_disk, send_file
 from mtbsync_daemon.http.problems import Problem, not_found
 from mtbsync_daemon.http.roots import shown
+from mtbsync_daemon.http.routes.recordings import recording_row
 from mtbsync_daemon.http.routing import Call, Route, after_time, page_of
 from mtbsync_daemon.library import Library, StateError
-from mtbsync_daemon.store import exports, markers, recordings
+from mtbsync_daemon.store import exports, markers
 from mtbsync_daemon.store.exports import ExportRow
+from mtbsync_daemon.store.recordings import RecordingRow
 from mtbsync_integrations.formats import describe, format_names
 
 
@@ -43,12 +47,31 @@ async def file(call: Call, export_id: str) -> web.StreamResponse:
     # What mtbsync writes is a file of its own, never a link to another.
     if not await on_disk(call.request, _is_plain_file, row.path):
         raise Problem(404, f"{shown(row.path)} is not there any more.")
-    name = quote(shown(row.path).rpartition("/")[2].rpartition("\\")[2])
-    about = {
-        "Content-Type": "application/octet-stream",
-        "Content-Disposition": f"attachment; filename*=UTF-8''{name}",
-    }
-    return await send_file(call.request, row.path, about)
+    name = shown(row.path).rpartition("/")[2].rpartition("\\")[2]
+    return await send_file(call.request, row.path, _attached(name, "application/octet-stream"))
+
+
+async def offers(call: Call, recording_id: str) -> models.Offers:
+    """Every format that a run's markers can be written in, and what each would lose of them now."""
+    wanted = await call.read(_wanted, call.services.library, recording_id)
+    found = await call.ask("offers", wanted.params)
+    documents = (
+        models.Offer(
+            **{**offer, "suffixes": tuple(offer["suffixes"]), "losses": tuple(offer["losses"])},
+            is_usual=offer["format"] in wanted.usual,
+            written=tuple(_document(row) for row in wanted.written if row.format_name == offer["format"]),
+        )
+        for offer in found["offers"]
+    )
+    return models.Offers(folder=shown(wanted.folder), offers=tuple(documents))
+
+
+async def everything(call: Call, recording_id: str) -> web.StreamResponse:
+    """A run's markers as they are now in every format, and what each loses, in one .zip."""
+    wanted = await call.read(_wanted, call.services.library, recording_id)
+    path = call.services.places.artifacts / "zips" / f"{recording_id}.zip"
+    await call.ask("zip", {**wanted.params, "stem": wanted.stem, "path": str(path)})
+    return await send_file(call.request, path, _attached(f"{wanted.stem}.zip", "application/zip"))
 
 
 async def formats(call: Call) -> models.Formats:
@@ -57,17 +80,51 @@ async def formats(call: Call) -> models.Formats:
     return models.Formats(formats=tuple(named))
 
 
+def _attached(name: str, media_type: str) -> dict[str, str]:
+    """The headers of a file that a browser is to keep under that name."""
+    disposition = f"attachment; filename*=UTF-8''{quote(name)}"
+    return {"Content-Type": media_type, "Content-Disposition": disposition}
+
+
 def _is_plain_file(path: Path) -> bool:
     return is_there(path) and not path.is_symlink()
 
 
+@dataclass(frozen=True)
+class _Wanted:
+    """A run's markers that are wanted in editors' formats: what the tasks take, the formats that are `usual`,
+    where files go and what they are called, and those that are `written`, the newest first."""
+
+    params: dict[str, Any]
+    usual: tuple[str, ...]
+    folder: Path
+    stem: str
+    written: list[ExportRow]
+
+
+def _wanted(db: sqlite3.Connection, library: Library, recording_id: str) -> _Wanted:
+    recording = _with_markers(db, recording_id)
+    folder = library.output(db, recording_id)
+    written = exports.of_recording(db, recording_id)
+    return _Wanted(
+        params=library.delivery_params(db, recording_id),
+        usual=library.usual_formats(db, recording_id),
+        folder=folder,
+        stem=exports.stem_of(db, folder, recording_id, Path(recording.name).stem),
+        written=sorted(written, key=lambda row: row.written_at, reverse=True),
+    )
+
+
 def _create(db: sqlite3.Connection, library: Library, wanted: models.ExportsWanted) -> str:
-    recording = recordings.get(db, wanted.recording)
-    if recording is None:
-        raise not_found("recording")
-    if not markers.of_recording(db, recording.recording_id):
-        raise StateError(f"{recording.name} has no markers yet that could be written.")
+    recording = _with_markers(db, wanted.recording)
     return library.want_delivery(db, recording.recording_id, wanted.formats)
+
+
+def _with_markers(db: sqlite3.Connection, recording_id: str) -> RecordingRow:
+    recording = recording_row(db, recording_id)
+    if not markers.of_recording(db, recording_id):
+        raise StateError(f"{recording.name} has no markers yet that could be written.")
+    return recording
 
 
 def _document(row: ExportRow) -> models.Export:
@@ -90,6 +147,14 @@ ROUTES: tuple[Route, ...] = (
         file,
         errors=(404, 416),
         media_type="application/octet-stream",
+    ),
+    Route("GET", "/api/v1/recordings/{recording_id}/offers", offers, errors=(404, 409)),
+    Route(
+        "GET",
+        "/api/v1/recordings/{recording_id}/exports.zip",
+        everything,
+        errors=(404, 409, 416),
+        media_type="application/zip",
     ),
     Route("GET", "/api/v1/formats", formats),
 )

@@ -17,9 +17,10 @@ from mtbsync_daemon.http.problems import Problem, not_found
 from mtbsync_daemon.http.roots import check_within, real_roots, shown
 from mtbsync_daemon.http.routes.syncs import sync_document
 from mtbsync_daemon.http.routing import Call, Route, after_time, page_of
-from mtbsync_daemon.jobs.queue import Queue
 from mtbsync_daemon.library import Library, copies_of
-from mtbsync_daemon.store import jobs, recordings, syncs, trails
+from mtbsync_daemon.services import Services
+from mtbsync_daemon.store import jobs, markers, recordings, syncs, trails
+from mtbsync_daemon.store.jobs import JobRow, State
 from mtbsync_daemon.store.recordings import RecordingRow, StoredFile
 from mtbsync_daemon.watch.gather import Group, gather
 from mtbsync_engine.media.chapters import proxy_name
@@ -39,12 +40,12 @@ _MOST_REFUSED = 200
 async def several(call: Call, query: models.RecordingsQuery) -> models.Recordings:
     """Recordings, the newest first, or those that own one of some files."""
     after = after_time(query.cursor)
-    return await call.read(_several, call.services.queue, query, after)
+    return await call.read(_several, call.services, query, after)
 
 
 async def one(call: Call, recording_id: str) -> models.Recording:
     """One recording."""
-    return await call.read(_one, call.services.queue, recording_id)
+    return await call.read(_one, call.services, recording_id)
 
 
 async def register(call: Call, body: models.RecordingsWanted) -> models.Recordings:
@@ -53,18 +54,24 @@ async def register(call: Call, body: models.RecordingsWanted) -> models.Recordin
     Several files may belong to one recording.
     """
     paths = [Path(os.path.normpath(path)) for path in body.paths]
-    roots = call.services.settings.current.readable_roots
+    roots = (*call.services.settings.current.readable_roots, call.services.places.footage)
     groups = await on_disk(call.request, _groups, paths, roots)
     job_ids = await call.write(_take, call.services.library, groups)
     await _until_ended(call, job_ids)
-    return await call.read(_registered, call.services.queue, paths)
+    return await call.read(_registered, call.services, paths)
 
 
 async def file(call: Call, recording_id: str, ordinal: str, query: models.FileQuery) -> web.StreamResponse:
-    """A recording's video, or the camera's low-resolution copy of it, by chapter, counted from 0."""
+    """A recording's video, or a lighter copy of it, by chapter, counted from 0."""
     files = await call.read(_files, recording_id)
-    roots = call.services.settings.current.readable_roots
-    path, real = await on_disk(call.request, _file, files, ordinal, query.proxy, roots)
+    places, roots = call.services.places, call.services.settings.current.readable_roots
+    if query.which == "light":
+        folder = places.light_copy_of(recording_id)
+        path, real = await on_disk(call.request, _light_file, folder, ordinal)
+    else:
+        roots = (*roots, places.footage)
+        is_proxy = query.which == "camera"
+        path, real = await on_disk(call.request, _file, files, ordinal, is_proxy, roots)
     about = {
         "Content-Type": _TYPES.get(path.suffix.lower(), "video/mp4"),
         "Cache-Control": "private, no-cache",
@@ -94,29 +101,29 @@ def recording_row(db: sqlite3.Connection, recording_id: str) -> RecordingRow:
 
 
 def _several(
-    db: sqlite3.Connection, queue: Queue, query: models.RecordingsQuery, after: tuple[float, str] | None
+    db: sqlite3.Connection, services: Services, query: models.RecordingsQuery, after: tuple[float, str] | None
 ) -> models.Recordings:
     if query.path:
-        return _owners(db, queue, [Path(path) for path in query.path])
-    found = recordings.page(db, query.limit + 1, after)
+        return _owners(db, services, [Path(path) for path in query.path])
+    found = recordings.page(db, query.limit + 1, after, name=query.q, trail_id=query.trail, show=query.show)
     shown_rows, cursor = page_of(found, query.limit, lambda row: (row.added_at, row.recording_id))
     return models.Recordings(
-        recordings=tuple(_document(db, queue, row) for row in shown_rows), next_cursor=cursor
+        recordings=tuple(_document(db, services, row) for row in shown_rows), next_cursor=cursor
     )
 
 
-def _one(db: sqlite3.Connection, queue: Queue, recording_id: str) -> models.Recording:
-    return _document(db, queue, recording_row(db, recording_id))
+def _one(db: sqlite3.Connection, services: Services, recording_id: str) -> models.Recording:
+    return _document(db, services, recording_row(db, recording_id))
 
 
-def _owners(db: sqlite3.Connection, queue: Queue, paths: Sequence[Path]) -> models.Recordings:
+def _owners(db: sqlite3.Connection, services: Services, paths: Sequence[Path]) -> models.Recordings:
     asked = set(paths)
     found = recordings.owners(db, paths)
-    return models.Recordings(recordings=tuple(_document(db, queue, row, asked) for row in found))
+    return models.Recordings(recordings=tuple(_document(db, services, row, asked) for row in found))
 
 
 def _document(
-    db: sqlite3.Connection, queue: Queue, row: RecordingRow, asked: Collection[Path] = ()
+    db: sqlite3.Connection, services: Services, row: RecordingRow, asked: Collection[Path] = ()
 ) -> models.Recording:
     """The recording with the files of one copy: the one that was asked for, or its first."""
     trail, latest = trails.of_recording(db, row.recording_id), syncs.current(db, row.recording_id)
@@ -125,6 +132,7 @@ def _document(
     starts_s = row.about["starts_s"]
     ends_s = [*starts_s[1:], row.duration_s]
     chapters = [f.path for f in files if f.first == copy]
+    count = markers.counts(db, row.recording_id) if trail is None else (len(trail.markers), 0)
     return models.Recording(
         id=row.recording_id,
         name=row.name,
@@ -142,8 +150,24 @@ def _document(
         has_audio=row.about["has_audio"],
         created_utc=row.about["created_utc"],
         added_at=row.added_at,
-        sync=None if latest is None else sync_document(db, queue, latest),
+        markers=models.MarkerCount(n=count[0], n_to_review=count[1]),
+        has_camera_copy=row.about["uses_proxy"],
+        has_light_copy=_has_light_copy(services.places.light_copy_of(row.recording_id), len(starts_s)),
+        sync=None if latest is None else sync_document(db, services.queue, latest),
+        troubles=tuple(_trouble(job) for job in jobs.in_trouble(db, row.recording_id)),
     )
+
+
+def _trouble(job: JobRow) -> models.Trouble:
+    is_queued = job.state is State.QUEUED
+    return models.Trouble(job=job.job_id, kind=job.kind, error=job.error or "", is_tried_again=is_queued)
+
+
+def _has_light_copy(folder: Path, n_chapters: int) -> bool:
+    try:
+        return len(list(folder.glob("*.mp4"))) >= n_chapters
+    except OSError:
+        return False
 
 
 # --- making files known ---------------------------------------------------------------------------
@@ -239,8 +263,8 @@ def _some_active(db: sqlite3.Connection, job_ids: Sequence[str]) -> bool:
     return any(job is not None and job.state.is_active for job in found)
 
 
-def _registered(db: sqlite3.Connection, queue: Queue, paths: Sequence[Path]) -> models.Recordings:
-    found = _owners(db, queue, paths)
+def _registered(db: sqlite3.Connection, services: Services, paths: Sequence[Path]) -> models.Recordings:
+    found = _owners(db, services, paths)
     for path in paths:
         if not recordings.owners(db, [path]):
             why = next((f.refused for f in recordings.group(db, path) if f.refused), None)
@@ -277,6 +301,13 @@ def _file(
     if not is_there(real):
         raise Problem(404, f"{shown(path)} is not there now.")
     return path, real
+
+
+def _light_file(folder: Path, ordinal: str) -> tuple[Path, Path]:
+    path = folder / f"{ordinal}.mp4"
+    if not (ordinal.isascii() and ordinal.isdigit() and is_there(path)):
+        raise not_found("light copy of this chapter")
+    return path, path
 
 
 ROUTES: tuple[Route, ...] = (

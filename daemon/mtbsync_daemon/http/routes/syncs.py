@@ -83,7 +83,12 @@ def _verdict(row: SyncRow) -> models.Verdict | None:
     return None
 
 
-def _row(db: sqlite3.Connection, sync_id: str) -> SyncRow:
+def sync_row(db: sqlite3.Connection, sync_id: str) -> SyncRow:
+    """The sync of that id.
+
+    Raises:
+        Problem: there is none.
+    """
     found = syncs.get(db, sync_id)
     if found is None:
         raise not_found("sync")
@@ -99,7 +104,7 @@ def _several(
 
 
 def _one(db: sqlite3.Connection, queue: Queue, sync_id: str) -> models.Sync:
-    return sync_document(db, queue, _row(db, sync_id))
+    return sync_document(db, queue, sync_row(db, sync_id))
 
 
 def _create(db: sqlite3.Connection, library: Library, queue: Queue, wanted: models.SyncWanted) -> models.Sync:
@@ -113,11 +118,11 @@ def _create(db: sqlite3.Connection, library: Library, queue: Queue, wanted: mode
 
 
 def _again(db: sqlite3.Connection, library: Library, queue: Queue, sync_id: str) -> models.Sync:
-    return sync_document(db, queue, library.sync_again(db, _row(db, sync_id)))
+    return sync_document(db, queue, library.sync_again(db, sync_row(db, sync_id)))
 
 
 def _change(db: sqlite3.Connection, call: Call, sync_id: str, wanted: models.SyncChange) -> models.Sync:
-    row, library = _row(db, sync_id), call.services.library
+    row, library = sync_row(db, sync_id), call.services.library
     call.check_match(sync_document(db, call.services.queue, row))
     changed = library.accept_sync(db, row) if wanted.accepted else library.dismiss(db, row)
     return sync_document(db, call.services.queue, changed)

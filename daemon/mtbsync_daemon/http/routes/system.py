@@ -15,7 +15,7 @@ from mtbsync_daemon.http.metrics import count, text_of
 from mtbsync_daemon.http.roots import shown
 from mtbsync_daemon.http.routing import Call, Route
 from mtbsync_daemon.http.security import ACCESS
-from mtbsync_daemon.services import Services
+from mtbsync_daemon.services import Changes, Services
 from mtbsync_daemon.store import trails
 
 _MOST_NAMED = 10
@@ -30,23 +30,8 @@ async def health(call: Call) -> models.Health:
         reasons=reasons,
         version=version("mtbsync"),
         started_at=call.services.started_at,
+        is_read_only=call.services.changes is Changes.NONE,
     )
-
-
-async def folders(call: Call) -> models.Folders:
-    """The watched folders."""
-    problems = call.services.folders()
-    found = (
-        models.Folder(path=shown(f.path), trail=f.trail, problem=problems.get(f.path, ""))
-        for f in call.services.settings.current.folder
-    )
-    return models.Folders(folders=tuple(found))
-
-
-async def look(call: Call) -> models.Empty:
-    """Look at the watched folders now."""
-    call.services.look_now()
-    return models.Empty()
 
 
 async def metrics(call: Call) -> web.Response:
@@ -60,8 +45,7 @@ async def metrics(call: Call) -> web.Response:
 
 async def login_code(call: Call) -> models.LoginCode:
     """A link for a browser, good once and for a minute."""
-    access = call.request.app[ACCESS]
-    return models.LoginCode(url=f"http://127.0.0.1:{access.port}/login?code={access.new_code()}")
+    return models.LoginCode(url=call.request.app[ACCESS].login_url())
 
 
 async def openapi(call: Call) -> web.Response:
@@ -92,8 +76,6 @@ def _waiting_for_trails(db: sqlite3.Connection, rules: Sequence[Folder]) -> list
 OPENAPI = web.AppKey("openapi", bytes)
 ROUTES: tuple[Route, ...] = (
     Route("GET", "/api/v1/health", health),
-    Route("GET", "/api/v1/folders", folders),
-    Route("POST", "/api/v1/folders/look", look),
     Route("GET", "/api/v1/events", tell, errors=(503,), media_type="text/event-stream"),
     Route("GET", "/api/v1/metrics", metrics, media_type="text/plain"),
     Route("POST", "/api/v1/login-codes", login_code),

@@ -1,0 +1,84 @@
+/** The page's frame: which of its views is open, what is wrong, what was said. */
+
+import { ask, complain, connection, listen, notices, onEvent } from "./api.js";
+import { html, render, useEffect, useLayoutEffect, useState, useStore } from "./lib.js";
+
+const VIEWS = {
+  "": { title: "Runs", load: () => import("./runs.js").then((m) => m.Runs) },
+  run: { title: "Run", load: () => import("./desk.js").then((m) => m.Desk) },
+  trail: { title: "Trail", load: () => import("./trail.js").then((m) => m.TrailPage) },
+  numbers: { title: "Numbers", load: () => import("./numbers.js").then((m) => m.Numbers) },
+};
+const NAV = [["#/", "Runs", ["", "run", "trail"]], ["#/numbers", "Numbers", ["numbers"]]];
+
+/** The view and what it is of, as the address says: #/run/ID. */
+function place() {
+  const [, name = "", id = ""] = location.hash.split("/");
+  return { name: name in VIEWS ? name : "", id: decodeURIComponent(id) };
+}
+
+function usePlace() {
+  const [here, move] = useState(place);
+  // At once: an address that changes before an effect would run is not seen.
+  useLayoutEffect(() => {
+    const moved = () => move(place());
+    addEventListener("hashchange", moved);
+    return () => removeEventListener("hashchange", moved);
+  }, []);
+  return here;
+}
+
+function useHealth() {
+  const [health, set] = useState({ reasons: [], is_read_only: false });
+  useEffect(() => {
+    const look = () => ask("/health").then(set, () => {});
+    look();
+    const timer = setInterval(look, 30_000);
+    const end = onEvent((happened) => happened.kind === "reload" && look());
+    return () => { clearInterval(timer); end(); };
+  }, []);
+  return health;
+}
+
+function Notices({ reasons }) {
+  const { complaint, said } = useStore(notices);
+  const { isOpen } = useStore(connection);
+  return html`
+    <div class="notices">
+      <div role="alert">
+        ${complaint && html`<p class="notice bad">${complaint} <button type="button" class="plain" aria-label="Close this message"
+          onClick=${() => notices.set({ complaint: "" })}>✕</button></p>`}
+        ${!isOpen && html`<p class="notice bad">mtbsync is not running, or this page is too old: <code>mtbsync status --open</code> opens it again.</p>`}
+      </div>
+      ${reasons.length > 0 && html`<details class="notice" open=${reasons.length === 1}>
+        <summary>${reasons.length === 1 ? "Something needs a look" : `${reasons.length} things need a look`}</summary>
+        <ul>${reasons.map((reason) => html`<li key=${reason}>${reason}</li>`)}</ul></details>`}
+      <p role="status" class="said">${said}</p>
+    </div>`;
+}
+
+function Page() {
+  const here = usePlace();
+  const health = useHealth();
+  const [view, show] = useState(null);
+  useEffect(() => {
+    let isOpen = true;
+    notices.set({ complaint: "", said: "" });
+    document.title = `${VIEWS[here.name].title} – mtbsync`;
+    VIEWS[here.name].load().then((View) => isOpen && show({ View, here }), complain);
+    return () => { isOpen = false; };
+  }, [here]);
+  return html`
+    <a class="skip" href="#main" onClick=${(event) => { event.preventDefault(); document.getElementById("main").focus(); }}>Skip to the content</a>
+    <header class="top">
+      <a class="brand" href="#/">mtbsync</a>
+      <nav aria-label="Pages">${NAV.map(([href, text, names]) => html`
+        <a key=${href} href=${href} aria-current=${names.includes(here.name) ? "page" : null}>${text}</a>`)}</nav>
+      ${health.is_read_only && html`<span class="badge" title="Start it with --allow-write to change things">read only</span>`}
+    </header>
+    <${Notices} reasons=${health.reasons} />
+    <main id="main" tabindex="-1">${view && html`<${view.View} key=${view.here.name + view.here.id} id=${view.here.id} isReadOnly=${Boolean(health.is_read_only)} />`}</main>`;
+}
+
+listen();
+render(html`<${Page} />`, document.getElementById("page"));

@@ -1,0 +1,97 @@
+/** The watched folders, and choosing one more on this computer's disks. */
+
+import { ask, complain, part, say } from "./api.js";
+import { count } from "./format.js";
+import { html, useEffect, useRef, useState, useStore } from "./lib.js";
+import { TrailOptions } from "./runs_card.js";
+
+// Stands for a trail's name where the trail is found.
+const FIND = "find";
+
+function inWords({ path, n_videos, folders, n_more }) {
+  if (path === null) return "Choose where your footage lies.";
+  const videos = n_videos ? `${count(n_videos, "video")} right here` : "No videos right here";
+  const more = folders.length + n_more;
+  return `${videos}, ${more ? count(more, "folder") : "no folders"}.`;
+}
+
+/** A dialog in which a person chooses a folder and the trail that its runs are on. */
+export function AddFolder({ library, onClose }) {
+  const trails = useStore(library.store, (state) => state.trails);
+  const [disk, show] = useState(null);
+  const [typed, type] = useState("");
+  const [trail, choose] = useState("");
+  const [problem, tell] = useState("");
+  const [dialog, list] = [useRef(), useRef()];
+  const go = (path) => ask(path ? `/disk?path=${part(path)}` : "/disk").then((found) => {
+    show(found);
+    type(found.path ?? "");
+    tell("");
+  }, (error) => tell(error.message));
+  useEffect(() => {
+    dialog.current.showModal();
+    go("");
+  }, []);
+  // The button that was pressed is gone.
+  useEffect(() => list.current?.focus(), [disk]);
+  const wanted = () => ({ path: disk.path, trail: trails.get(trail)?.name ?? FIND });
+  const watch = () => ask("/folders", { method: "POST", body: wanted() }).then(({ folders }) => {
+    library.store.set({ folders });
+    say(`${disk.path} is watched from now on. What lies in it turns up here as it is looked at.`);
+    dialog.current.close();
+  }, (error) => tell(error.message));
+  return html`
+    <dialog ref=${dialog} class="folders" aria-labelledby="folders-title" onClose=${onClose}>
+      <h2 id="folders-title">Add a folder</h2>
+      <p class="quiet">mtbsync watches it, with all below it. Rides that lie there, or land there later, are used where
+        they are: nothing is copied, moved or changed.</p>
+      <form class="acts folders-typed" onSubmit=${(event) => { event.preventDefault(); go(typed); }}>
+        <label for="folders-path">Folder</label>
+        <input id="folders-path" value=${typed} spellcheck="false" autocomplete="off"
+          onInput=${(event) => type(event.target.value)} />
+        <button>Go there</button></form>
+      ${disk && html`
+        <div class="folders-list" ref=${list} tabindex="-1" role="group"
+          aria-label=${`Folders in ${disk.path ?? "this computer"}`}>
+          ${disk.path !== null && html`<button type="button" class="plain" onClick=${() => go(disk.parent ?? "")}>
+            ${disk.parent === null ? "↑ This computer" : "↑ The folder above"}</button>`}
+          ${disk.folders.map(({ name, path, problem: why }) => html`
+            <button type="button" class="plain" key=${path} title=${path} disabled=${Boolean(why)}
+              onClick=${() => go(path)}>
+              ${disk.path === null ? path : name} ${why && html`<span class="small">${why}</span>`}</button>`)}
+          ${disk.n_more > 0 && html`<p class="quiet small">${disk.n_more} more are not listed; type the path.</p>`}
+        </div>
+        <p class="small quiet" role="status">${inWords(disk)}</p>`}
+      <p role="alert" class="bad">${problem}</p>
+      <label class="folders-trail">Runs there are on${" "}
+        <select value=${trail} onChange=${(event) => choose(event.target.value)}>
+          <option value="">whichever trail fits</option><${TrailOptions} trails=${trails} /></select></label>
+      <p class="acts">
+        <button type="button" class="main" disabled=${!disk?.path} onClick=${watch}>Watch this folder</button>
+        <button type="button" onClick=${() => dialog.current.close()}>Cancel</button></p>
+    </dialog>`;
+}
+
+/** The folders that are watched, and what is wrong with them. */
+export function Watched({ library, isReadOnly }) {
+  const folders = useStore(library.store, (state) => state.folders);
+  if (!folders?.length) return null;
+  const stop = (path) => ask("/folders/forget", { method: "POST", body: { path } }).then(({ folders: left }) => {
+    library.store.set({ folders: left });
+    say(`${path} is watched no more. Its runs stay here.`);
+  }, complain);
+  const look = () => ask("/folders/look", { method: "POST" })
+    .then(() => say("The folders are being looked at."), complain);
+  return html`
+    <details class="section">
+      <summary><h2>Watched folders</h2> <span class="quiet">${folders.length}</span></summary>
+      <ul class="watched">${folders.map(({ path, trail, problem }) => html`
+        <li key=${path}>
+          <div><code>${path}</code>
+            <span class="quiet small">${trail === FIND ? " the trail is found" : ` on ${trail}`}</span>
+            ${problem && html`<p class="bad small">${problem}</p>`}</div>
+          ${!isReadOnly && html`<button type="button" aria-label=${`Stop watching ${path}`}
+            onClick=${() => stop(path)}>Stop watching</button>`}</li>`)}</ul>
+      ${!isReadOnly && html`<p class="acts"><button type="button" onClick=${look}>Look into them now</button></p>`}
+    </details>`;
+}

@@ -1,0 +1,304 @@
+"""The pictures of a run: they show what the map and the sync say, and lead back to the videos."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Locator, Page, expect
+
+from mtbsync_engine.judge import NINE_IN_TEN
+from mtbsync_engine.model import TimeMap
+from support.desk import SAMPLE, Desk
+
+FRAME_S = 1 / 30
+MINUS = "\N{MINUS SIGN}"
+NAMES = ["gained", "speed", "sightings", "height", "likeness", "sketch"]
+NO_TRACK = {"t_s": [], "east_m": [], "north_m": [], "ele_m": [], "speed_mps": [], "origin": None}
+_STANDS_AT = """([video, t_s]) => new Promise((resolve) => {
+  const isThere = () => Math.abs(video.currentTime - t_s) < 0.06 && !video.seeking;
+  const look = () => isThere() ? resolve() : requestAnimationFrame(look);
+  look();
+})"""
+_PIXELS = """(canvas) => {
+  const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+  let seen = new Set();
+  for (let k = 0; k < data.length; k += 4) seen.add((data[k] << 16) | (data[k + 1] << 8) | data[k + 2]);
+  return seen.size;
+}"""
+
+_CORNER = """(canvas) => {
+  const context = canvas.getContext("2d");
+  return context.getImageData(canvas.width - 15, canvas.height >> 1, 1, 1).data[0];
+}"""
+
+
+@pytest.fixture(scope="module")
+def seen(library: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    """A daemon that is only looked at."""
+    made = Desk(tmp_path_factory.mktemp("seen"), library)
+    made.start()
+    yield made
+    made.stop()
+
+
+def opened(desk: Desk, page: Page) -> None:
+    """The desk with its pictures drawn."""
+    desk.open(page, f"/run/{desk.run}")
+    page.locator("#pictures summary").first.click()
+    page.locator("[data-plot=likeness] canvas").wait_for()
+
+
+def plot(page: Page, name: str) -> Locator:
+    return page.locator(f"[data-plot={name}]")
+
+
+def host(page: Page, name: str) -> Locator:
+    found = plot(page, name).get_by_role("slider")
+    found.scroll_into_view_if_needed()
+    return found
+
+
+def time_map(desk: Desk) -> TimeMap:
+    found = desk.map()
+    support = tuple((a, b) for a, b in found["support"])
+    return TimeMap(found["t_new"], found["t_ref"], found["se_s"], support)
+
+
+def durations_s(desk: Desk) -> tuple[float, float]:
+    return desk.recording("new.mp4")["duration_s"], desk.recording("ref.mp4")["duration_s"]
+
+
+def place_in_likeness(desk: Desk, page: Page, t_new_s: float, t_ref_s: float) -> tuple[float, float]:
+    """Where these two moments meet, in pixels of the window."""
+    host(page, "likeness")
+    box = page.locator("[data-plot=likeness] .plot-area").bounding_box()
+    assert box is not None
+    new_s, ref_s = durations_s(desk)
+    return box["x"] + box["width"] * t_new_s / new_s, box["y"] + box["height"] * (1 - t_ref_s / ref_s)
+
+
+def stands_at(page: Page, selector: str, t_s: float) -> None:
+    """Wait until that video shows that moment."""
+    page.evaluate(_STANDS_AT, [page.locator(selector).element_handle(), t_s])
+
+
+def rows(page: Page) -> list[list[str]]:
+    return [row.locator("td").all_inner_texts() for row in page.locator(".splits tbody tr").all()]
+
+
+def in_seconds(text: str) -> float:
+    """Reads "0:01.14", "+2.49 s" and the like."""
+    minutes, _, seconds = text.replace(MINUS, "-").removesuffix(" s").rpartition(":")
+    return 60 * float(minutes or 0) + float(seconds)
+
+
+def test_pictures_are_drawn_once_they_are_opened_and_each_says_what_it_shows(seen: Desk, page: Page) -> None:
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    seen.open(page, f"/run/{seen.run}")
+    expect(page.locator("#pictures summary")).to_be_visible()
+    assert not [url for url in asked if re.search(r"figures|uplot|plots\.js", url)]
+    page.locator("#pictures summary").first.click()
+    for name in NAMES:
+        expect(plot(page, name).locator("canvas").first).to_be_visible()
+        slider = host(page, name)
+        expect(slider).to_have_accessible_name(re.compile(r"\w{4,}"))
+        expect(slider).to_have_accessible_description(re.compile(r"^[A-Z].{20,}\.$"))
+        assert plot(page, name).locator("canvas").first.evaluate(_PIXELS) > 20
+    assert page.locator("[data-plot]").count() == len(NAMES)
+
+
+def test_the_matrix_leads_both_videos_to_the_same_place(seen: Desk, page: Page) -> None:
+    opened(seen, page)
+    for t_new_s in (12.0, 27.0):
+        t_ref_s = float(time_map(seen).to_ref(t_new_s))
+        page.mouse.click(*place_in_likeness(seen, page, t_new_s, t_ref_s))
+        stands_at(page, ".screens video >> nth=0", t_new_s)
+        stands_at(page, ".screens video >> nth=1", t_ref_s)
+
+
+def test_a_click_along_the_trail_leads_both_videos_there(seen: Desk, page: Page) -> None:
+    opened(seen, page)
+    slider = host(page, "speed")
+    over = plot(page, "speed").locator(".u-over").bounding_box()
+    assert over is not None
+    first_s, last_s = (float(slider.get_attribute(f"aria-value{end}") or "") for end in ("min", "max"))
+    page.mouse.click(over["x"] + 0.75 * over["width"], over["y"] + 20)
+    t_ref_s = first_s + 0.75 * (last_s - first_s)
+    stands_at(page, ".screens video >> nth=1", t_ref_s)
+    stands_at(page, ".screens video >> nth=0", float(time_map(seen).to_new(t_ref_s)))
+
+
+def test_pointing_at_a_plot_shows_the_two_frames_there(seen: Desk, page: Page) -> None:
+    opened(seen, page)
+    frames = page.locator(".frames")
+    expect(frames).to_be_hidden()
+    t_new_s = 20.0
+    t_ref_s = float(time_map(seen).to_ref(t_new_s))
+    page.mouse.move(*place_in_likeness(seen, page, t_new_s, t_ref_s))
+    expect(frames).to_be_visible()
+    stands_at(page, ".frames .new video", t_new_s)
+    stands_at(page, ".frames .ref video", t_ref_s)
+    shown_s = in_seconds(frames.locator(".new .number").inner_text())
+    assert shown_s == pytest.approx(t_new_s, abs=0.1)
+    expect(plot(page, "speed").locator(".readout")).to_contain_text("m/s")
+    for video in frames.locator("video").all():
+        assert video.evaluate("(video) => video.muted && video.paused")
+    page.mouse.move(2, 2)
+    expect(frames).to_be_hidden()
+    stands_at(page, ".screens video >> nth=0", 0.0)
+
+
+def test_far_off_the_map_the_matrix_shows_what_looks_alike_there(seen: Desk, page: Page) -> None:
+    opened(seen, page)
+    page.mouse.move(*place_in_likeness(seen, page, 5.0, 30.0))
+    stands_at(page, ".frames .new video", 5.0)
+    stands_at(page, ".frames .ref video", 30.0)
+
+
+def test_keys_move_the_cursor_and_enter_goes_there(seen: Desk, page: Page) -> None:
+    opened(seen, page)
+    slider = host(page, "gained")
+    slider.focus()
+    page.keyboard.press("Home")
+    for _ in range(4):
+        page.keyboard.press("Shift+ArrowRight")
+    expect(page.locator(".frames")).to_be_visible()
+    first_s, last_s, now_s = (
+        float(slider.get_attribute(f"aria-value{end}") or "") for end in ("min", "max", "now")
+    )
+    assert now_s == pytest.approx(first_s + 0.2 * (last_s - first_s), abs=0.02)
+    expect(slider).to_have_attribute("aria-valuetext", re.compile(rf"of the reference: [+{MINUS}]\d"))
+    stands_at(page, ".screens video >> nth=1", float(time_map(seen).to_ref(0.0)))
+    page.keyboard.press("Enter")
+    stands_at(page, ".screens video >> nth=1", now_s)
+    stands_at(page, ".screens video >> nth=0", float(time_map(seen).to_new(now_s)))
+    page.keyboard.press("Escape")
+    expect(page.locator(".frames")).to_be_hidden()
+
+
+def test_splits_are_those_of_the_map_and_true_within_what_is_stated(seen: Desk, page: Page) -> None:
+    opened(seen, page)
+    fitted = time_map(seen)
+    placed = [
+        (m["name"], m["t_ref_s"])
+        for m in sorted(seen.markers().values(), key=lambda m: m["t_ref_s"])
+        if np.isfinite(fitted.to_new(m["t_ref_s"]))
+    ]
+    ends_s = [float(fitted.to_ref(edge)) for edge in (fitted.support[0][0], fitted.support[-1][1])]
+    stops = [("First shared moment", ends_s[0]), *placed, ("Last shared moment", ends_s[1])]
+    shown = rows(page)
+    assert [row[0] for row in shown] == [name for name, _ in stops[:-1]]
+    assert [row[1] for row in shown] == [name for name, _ in stops[1:]]
+    at_ref_s = np.array([t_s for _, t_s in stops])
+    at_new_s = fitted.to_new(at_ref_s)
+    error_s = fitted.error_new_s(at_ref_s, NINE_IN_TEN)
+    expected = np.column_stack(
+        [
+            np.diff(at_ref_s),
+            np.diff(at_new_s),
+            np.diff(at_new_s) - np.diff(at_ref_s),
+            np.hypot(error_s[1:], error_s[:-1]),
+            (at_new_s - at_new_s[0] - (at_ref_s - at_ref_s[0]))[1:],
+        ]
+    )
+    found = np.array([[in_seconds(cell) for cell in row[2:]] for row in shown])
+    assert found == pytest.approx(expected, abs=0.0051)
+    truth = np.genfromtxt(SAMPLE / "truth_map.csv", delimiter=",", names=True)
+    true_s = np.interp(at_ref_s, truth["t_ref"], truth["t_new"])
+    off_s = np.abs(found[:, 1] - np.diff(true_s))
+    assert np.median(off_s) < 1.5 * FRAME_S
+    assert (off_s <= found[:, 3] + 0.01).mean() >= 0.8
+    expect(page.locator(".splits")).to_contain_text(
+        "1 marker lies where the new run does not show the trail."
+    )
+
+
+def test_who_was_faster_is_said_as_the_table_has_it(seen: Desk, page: Page) -> None:
+    opened(seen, page)
+    shown = rows(page)
+    total_s = in_seconds(shown[-1][6])
+    slowest = max(shown, key=lambda row: in_seconds(row[4]))
+    said = plot(page, "gained").locator("figcaption p").inner_text()
+    assert f"{abs(total_s):.1f} s {'faster' if total_s < 0 else 'slower'} than the reference" in said
+    assert f"loses most between {slowest[0]} and {slowest[1]}" in said
+
+
+def test_splits_are_saved_as_csv(seen: Desk, page: Page, tmp_path: Path) -> None:
+    opened(seen, page)
+    with page.expect_download() as waiting:
+        page.get_by_role("button", name="Save as CSV").click()
+    assert waiting.value.suggested_filename == "new_splits.csv"
+    waiting.value.save_as(tmp_path / "splits.csv")
+    with (tmp_path / "splits.csv").open(encoding="utf-8", newline="") as file:
+        saved = list(csv.DictReader(file))
+    shown = rows(page)
+    assert [row["from"] for row in saved] == [row[0] for row in shown]
+    for row, cells in zip(saved, shown, strict=True):
+        assert float(row["difference_s"]) == pytest.approx(in_seconds(cells[4]), abs=0.0051)
+        assert float(row["cumulative_s"]) == pytest.approx(in_seconds(cells[6]), abs=0.0051)
+
+
+def test_without_gps_the_pictures_say_so_and_show_the_pace(seen: Desk, page: Page) -> None:
+    page.route("**/track", lambda route: route.fulfill(json=NO_TRACK))
+    opened(seen, page)
+    expect(page.locator("#pictures")).to_contain_text("Neither run has GPS")
+    expect(plot(page, "speed").get_by_role("heading")).to_have_text("Pace")
+    expect(plot(page, "speed")).to_contain_text("relative")
+    for name in ("height", "sketch"):
+        expect(plot(page, name)).to_have_count(0)
+
+
+def test_results_that_are_gone_are_told_of(desk: Desk, page: Page) -> None:
+    for path in desk.data.rglob("likeness.npz"):
+        path.unlink()
+    desk.open(page, f"/run/{desk.run}")
+    page.locator("#pictures summary").first.click()
+    expect(page.locator("#pictures .notice")).to_contain_text("have the run lined up again")
+
+
+def test_a_place_that_a_person_vouches_for_is_drawn_and_counts(desk: Desk, page: Page) -> None:
+    opened(desk, page)
+    before = rows(page)
+    k = [row[1] for row in before].index("Edge of the meadow")
+    t_ref_s = desk.markers()["Edge of the meadow"]["t_ref_s"]
+    t_new_s = float(time_map(desk).to_new(t_ref_s))
+    desk.ask("POST", f"/syncs/{desk.sync['id']}/anchors", {"t_new_s": t_new_s + 0.3, "t_ref_s": t_ref_s})
+    expect(plot(page, "likeness")).to_contain_text("1 place that you vouch for")
+    fitted = time_map(desk)
+    first_s = fitted.support[0][0]
+    lost_s = float(fitted.to_new(t_ref_s)) - first_s - (t_ref_s - float(fitted.to_ref(first_s)))
+    cell = page.locator(".splits tbody tr").nth(k).locator("td").nth(6)
+    expect(cell).to_have_text(f"{'+' if lost_s > 0 else MINUS}{abs(lost_s):.2f} s")
+    assert in_seconds(cell.inner_text()) > in_seconds(before[k][6]) + 0.1
+
+
+def test_pictures_follow_the_theme_and_the_window(seen: Desk, page: Page) -> None:
+    opened(seen, page)
+    canvas = plot(page, "likeness").locator("canvas")
+    light = canvas.evaluate(_CORNER)
+    page.emulate_media(color_scheme="dark")
+    page.wait_for_function(
+        f"([canvas, was]) => ({_CORNER})(canvas) < was - 90", arg=[canvas.element_handle(), light]
+    )
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.wait_for_function(
+        "() => [...document.querySelectorAll('.pictures canvas')].every((c) => c.clientWidth < 390)"
+    )
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_nothing_keeps_anybody_from_the_pictures(seen: Desk, page: Page) -> None:
+    opened(seen, page)
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        found: Any = Axe().run(page, context="#pictures").response
+        serious = [v for v in found["violations"] if v["impact"] in ("serious", "critical")]
+        assert [(v["id"], v["nodes"][0]["html"]) for v in serious] == []

@@ -1,0 +1,354 @@
+"""Two videos show the same place: playing, at rest, whichever is moved, and whatever the files are like."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from playwright.sync_api import Page, expect
+
+from support.desk import SAMPLE, Desk
+from support.videos import write_video
+
+Image = NDArray[np.uint8]
+
+FRAME_S = 1 / 30
+# Rounding of a file's clock and of the browser's.
+SAME_S = 1e-3
+PLAYING_S = 0.08
+SETTLED_MS = 500
+# The sample's run stands still in here.
+STOP_S = (15.0, 24.0)
+
+_MAKE = """async ({ newId, refId, sync }) => {
+  const { Pair, sourceOf } = await import("/web/js/players.js");
+  const { TimeMap } = await import("/web/js/timemap.js");
+  const ask = async (path) => (await fetch("/api/v1" + path)).json();
+  const newSource = sourceOf(await ask(`/recordings/${newId}`));
+  const refSource = refId && sourceOf(await ask(`/recordings/${refId}`));
+  window.map = sync && new TimeMap(await ask(`/syncs/${sync}/map`));
+  window.TimeMap = TimeMap;
+  window.pair = new Pair({ newSource, refSource, map: window.map });
+  window.problems = [];
+  pair.addEventListener("problem", ({ detail }) => problems.push(detail));
+  document.body.replaceChildren(pair.newVideo, pair.refVideo);
+}"""
+_REST = """() => new Promise((resolve) => {
+  let nQuiet = 0;
+  const look = () => {
+    nQuiet = pair.isAtRest ? nQuiet + 1 : 0;
+    if (nQuiet < 5) return requestAnimationFrame(look);
+    const { t_new_s, t_ref_s, newShows, refShows } = pair;
+    resolve({ t_new_s, t_ref_s, newShows, refShows, want_s: window.map ? map.toRef(t_new_s) : NaN });
+  };
+  look();
+})"""
+# The clocks of the videos themselves, at every frame that the browser draws.
+_PLAY = """({ speed, until_s }) => new Promise((resolve) => {
+  const samples = [];
+  const began = performance.now();
+  const look = () => {
+    const t = pair.newVideo.currentTime;
+    samples.push([performance.now() - began, t, pair.refVideo.currentTime - map.toRef(t)]);
+    const isOver = !pair.isPlaying || (speed > 0 ? pair.t_new_s >= until_s : pair.t_new_s <= until_s);
+    if (isOver) resolve(samples);
+    else requestAnimationFrame(look);
+  };
+  pair.play(speed);
+  look();
+})"""
+
+
+@pytest.fixture
+def footage(tmp_path: Path) -> Path:
+    """A folder that `own_desk` may read."""
+    folder = tmp_path / "footage"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def own_desk(library: Path, tmp_path: Path, footage: Path) -> Iterator[Desk]:
+    """A daemon that knows the sample and reads `footage` besides."""
+    made = Desk(tmp_path, library, f"roots = ['{SAMPLE.as_posix()}', '{footage.as_posix()}']\n")
+    made.start()
+    yield made
+    made.stop()
+
+
+# --- the sample's pair ----------------------------------------------------------------------------------
+
+
+def test_while_playing_the_clocks_agree_also_across_a_stop(desk: Desk, page: Page) -> None:
+    _open_pair(desk, page)
+    for speed, begin_s, until_s in ((1, *STOP_S), (2, 5.0, 14.0)):
+        _go(page, f"pair.seekNew({begin_s})")
+        samples = np.array(page.evaluate(_PLAY, {"speed": speed, "until_s": until_s}))
+        settled = samples[samples[:, 0] > SETTLED_MS]
+        assert settled[-1, 1] - settled[0, 1] > 0.7 * (until_s - begin_s)
+        # A computer that is busy elsewhere may hold a browser up now and then.
+        assert np.percentile(np.abs(settled[:, 2]), 95) < PLAYING_S
+        rest = _go(page, "pair.pause()")
+        assert abs(rest["t_ref_s"] - rest["want_s"]) < FRAME_S
+
+
+def test_at_rest_both_stand_on_frames_of_the_same_place(desk: Desk, page: Page) -> None:
+    _open_pair(desk, page)
+    for t_new_s in (0.0, 5.0, 10.01, 19.99, 33.0):
+        rest = _go(page, f"pair.seekNew({t_new_s})")
+        assert rest["t_new_s"] == pytest.approx(round(t_new_s / FRAME_S) * FRAME_S, abs=SAME_S)
+        _both_on_frames(rest)
+        assert (rest["newShows"], rest["refShows"]) == (True, True)
+    for t_ref_s in (4.0, 10.01, 30.3):
+        rest = _go(page, f"pair.seekRef({t_ref_s})")
+        assert rest["t_ref_s"] == pytest.approx(round(t_ref_s / FRAME_S) * FRAME_S, abs=SAME_S)
+        _both_on_frames(rest)
+
+
+def test_steps_are_frames_and_many_jumps_end_at_the_last(desk: Desk, page: Page) -> None:
+    _open_pair(desk, page)
+    _go(page, "pair.seekNew(10)")
+    for does, t_new_s in (
+        ("pair.step(1)", 10 + FRAME_S),
+        ("pair.step(1); pair.step(1)", 10 + 3 * FRAME_S),
+        ("pair.step(-5)", 10 - 2 * FRAME_S),
+        ("pair.skip(1)", 11 - 2 * FRAME_S),
+        ("for (let k = 0; k <= 100; k += 1) pair.seekNew(5 + k / 10)", 15),
+    ):
+        rest = _go(page, does)
+        assert rest["t_new_s"] == pytest.approx(t_new_s, abs=SAME_S)
+        _both_on_frames(rest)
+    jumps = """() => new Promise((resolve) => {
+      let [nAsked, nDone] = [0, 0];
+      pair.newVideo.addEventListener("seeked", () => { nDone += 1; });
+      const drag = () => {
+        for (let k = 0; k < 5; k += 1) pair.seekNew(5 + (nAsked += 1) / 20);
+        if (nAsked < 200) requestAnimationFrame(drag);
+        else resolve([nAsked, nDone]);
+      };
+      drag();
+    })"""
+    n_asked, n_done = page.evaluate(jumps)
+    assert 0 < n_done < n_asked / 2
+    assert _go(page)["t_new_s"] == pytest.approx(15, abs=SAME_S)
+
+
+def test_backwards_and_to_the_end(desk: Desk, page: Page) -> None:
+    _open_pair(desk, page)
+    _go(page, "pair.seekNew(1)")
+    page.evaluate(_PLAY, {"speed": -1, "until_s": 0.0})
+    rest = _go(page)
+    assert rest["t_new_s"] == 0
+    _both_on_frames(rest)
+    _go(page, "pair.seekNew(32.5)")
+    # It stops by itself.
+    page.evaluate(_PLAY, {"speed": 1, "until_s": 99.0})
+    assert _go(page)["t_new_s"] == pytest.approx(1000 * FRAME_S, abs=FRAME_S)
+
+
+def test_where_the_map_says_nothing_the_other_waits_at_the_edge(desk: Desk, page: Page) -> None:
+    _open_pair(desk, page)
+    narrow = """async (sync) => {
+      const document = await (await fetch(`/api/v1/syncs/${sync}/map`)).json();
+      window.map = new TimeMap({ ...document, support: [[5, 12]] });
+      pair.setMap(map);
+    }"""
+    page.evaluate(narrow, desk.sync["id"])
+    edges = page.evaluate("[map.toRef(5), map.toRef(12)]")
+    for t_new_s, edge_s in ((2.0, edges[0]), (20.0, edges[1])):
+        rest = _go(page, f"pair.seekNew({t_new_s})")
+        assert (rest["newShows"], rest["refShows"]) == (True, False)
+        assert rest["t_ref_s"] == pytest.approx(edge_s, abs=FRAME_S)
+    for t_ref_s, t_new_s in ((1.0, 5.0), (30.0, 12.0)):
+        rest = _go(page, f"pair.seekRef({t_ref_s})")
+        assert (rest["newShows"], rest["refShows"]) == (False, True)
+        assert rest["t_new_s"] == pytest.approx(t_new_s, abs=FRAME_S)
+    _go(page, "pair.seekNew(11)")
+    page.evaluate(_PLAY, {"speed": 1, "until_s": 13.0})
+    rest = _go(page, "pair.pause()")
+    assert not rest["refShows"]
+    assert rest["t_ref_s"] == pytest.approx(edges[1], abs=FRAME_S)
+
+
+def test_unlocked_each_moves_by_itself(desk: Desk, page: Page) -> None:
+    _open_pair(desk, page)
+    _go(page, "pair.setLocked(false); pair.seekNew(5)")
+    rest = _go(page, "pair.seekRef(20)")
+    assert [rest["t_new_s"], rest["t_ref_s"]] == pytest.approx([5, 20], abs=SAME_S)
+    rest = _go(page, "pair.step(1)")
+    assert [rest["t_new_s"], rest["t_ref_s"]] == pytest.approx([5, 20 + FRAME_S], abs=SAME_S)
+    _both_on_frames(_go(page, "pair.setLocked(true)"))
+
+
+# --- other files ----------------------------------------------------------------------------------------
+
+
+def test_a_clock_that_begins_late_and_a_variable_rate(own_desk: Desk, page: Page, footage: Path) -> None:
+    gaps_s = np.random.default_rng(4).uniform(0.02, 0.15, 59)
+    times_s = np.round(np.concatenate([[0.0], np.cumsum(gaps_s)]), 3)
+    write_video(footage / "late.mp4", _numbered(60), 30, times_s=(0.7 + times_s).tolist(), b_frames=2)
+    _open_recording(own_desk, page, footage / "late.mp4")
+    assert _go(page)["t_new_s"] == pytest.approx(0.0, abs=SAME_S)
+    seen = [_go(page, "pair.step(1)")["t_new_s"] for _ in range(12)]
+    assert seen == sorted(seen)
+    assert seen[-1] > seen[0]
+    # At rest the time is that of the very picture on show.
+    assert all(np.abs(times_s - t_s).min() < SAME_S for t_s in seen)
+
+
+def test_chapters_follow_each_other(own_desk: Desk, page: Page, footage: Path) -> None:
+    for chapter in (1, 2):
+        write_video(footage / f"GX0{chapter}0001.MP4", _numbered(45), 30)
+    _open_recording(own_desk, page, footage / "GX010001.MP4")
+    for t_s in (2.5, 0.5, 1.5):
+        assert _go(page, f"pair.seekNew({t_s})")["t_new_s"] == pytest.approx(t_s, abs=SAME_S)
+    _go(page, "pair.seekNew(1)")
+    page.evaluate("window.map = { toRef: () => NaN }")
+    page.evaluate(_PLAY, {"speed": 1, "until_s": 2.0})
+    # Pictures may be a little behind the clock.
+    assert _go(page, "pair.pause()")["t_new_s"] > 1.8
+    assert "/files/1" in page.evaluate("pair.newVideo.src")
+
+
+def test_where_the_original_cannot_be_played_the_camera_s_copy_is(
+    own_desk: Desk, page: Page, footage: Path
+) -> None:
+    write_video(footage / "GX010001.MP4", _numbered(45), 30, codec="libx265")
+    write_video(footage / "GL010001.LRV", _numbered(45), 30)
+    _open_recording(own_desk, page, footage / "GX010001.MP4")
+    assert _go(page, "pair.seekNew(1)")["t_new_s"] == pytest.approx(1, abs=SAME_S)
+    assert page.evaluate("[pair.newVideo.videoWidth, problems.length]") == [64, 0]
+
+
+def test_a_file_that_is_away_says_so(own_desk: Desk, page: Page, footage: Path) -> None:
+    path = write_video(footage / "ride.mp4", _numbered(45), 30)
+    recording = _known(own_desk, path)
+    path.unlink()
+    _open_pair(own_desk, page, recording)
+    _go(page)
+    (problem,) = page.evaluate("problems")
+    assert problem["side"] == "new"
+    assert "is not there" in problem["reason"]
+    assert not problem["isUnplayable"]
+
+
+# --- the page -------------------------------------------------------------------------------------------
+
+
+def test_the_page_plays_steps_and_scrubs(desk: Desk, page: Page) -> None:
+    desk.open(page, f"/run/{desk.run}")
+    slider = page.get_by_role("slider", name="Where the new run stands")
+    new_run, reference = page.locator(".player.new"), page.locator(".player.ref")
+    expect(new_run.locator(".time")).to_have_text("0:00.000")
+    slider.fill("10")
+    expect(new_run.locator(".time")).to_have_text("0:10.000")
+    expect(new_run.locator(".frame")).to_have_text("300")
+    # The truth is 12.224 s.
+    expect(reference.locator(".time")).to_have_text(_near(12.224))
+    page.get_by_role("button", name="One frame on").click()
+    expect(new_run.locator(".frame")).to_have_text("301")
+    slider.focus()
+    slider.press("ArrowLeft")
+    expect(new_run.locator(".frame")).to_have_text("300")
+    page.get_by_role("slider", name="Where the reference stands").fill("20")
+    expect(reference.locator(".time")).to_have_text("0:20.000")
+    expect(new_run.locator(".time")).not_to_have_text("0:10.000")
+    status = page.get_by_role("group", name="Playing").get_by_role("status")
+    page.get_by_role("button", name="Play").click()
+    expect(status).to_have_text("Playing")
+    page.get_by_role("button", name="Pause").click()
+    expect(status).to_have_text("Paused")
+    together = page.get_by_role("button", name="Move together")
+    expect(together).to_have_attribute("aria-pressed", "true")
+    together.click()
+    expect(together).to_have_attribute("aria-pressed", "false")
+    slider.fill("5")
+    expect(new_run.locator(".time")).to_have_text("0:05.000")
+
+
+def test_what_no_browser_plays_is_offered_as_a_light_copy(own_desk: Desk, page: Page, footage: Path) -> None:
+    path = write_video(
+        footage / "ride.mp4", _numbered(45), 30, codec="libx265", metadata={"timecode": "01:00:00:00"}
+    )
+    recording = _known(own_desk, path)
+    picture = page.request.get(
+        f"{own_desk.url}/api/v1/recordings/{recording}/picture",
+        headers={"Authorization": f"Bearer {own_desk.token}"},
+    )
+    assert (picture.status, picture.headers["content-type"]) == (200, "image/jpeg")
+    assert picture.body()[:2] == b"\xff\xd8"
+    own_desk.open(page, f"/run/{recording}")
+    expect(page.get_by_text("This browser cannot play this kind of video.")).to_be_visible()
+    page.get_by_role("button", name="Make a light copy").click()
+    expect(page.get_by_text("cannot play")).to_have_count(0)
+    assert own_desk.ask("GET", f"/recordings/{recording}")["has_light_copy"]
+    slider = page.get_by_role("slider", name="Where the new run stands")
+    slider.fill("1")
+    expect(page.locator(".player.new .time")).to_have_text("0:01.000")
+    expect(page.locator(".player.new .timecode")).to_have_text("01:00:01:00")
+    assert "which=light" in page.locator(".player.new video").get_attribute("src")
+    assert len(own_desk.jobs("light")) == 1
+
+
+def test_there_is_no_picture_of_a_file_that_is_away(own_desk: Desk, footage: Path) -> None:
+    path = write_video(footage / "ride.mp4", _numbered(45), 30)
+    recording = _known(own_desk, path)
+    path.unlink()
+    status, problem = own_desk.answer("GET", f"/recordings/{recording}/picture")
+    assert status == 404
+    assert "is not there" in problem["detail"]
+    assert own_desk.answer("GET", "/recordings/none/picture")[0] == 404
+    assert own_desk.answer("POST", "/recordings/none/light-copy")[0] == 404
+
+
+# --- helpers --------------------------------------------------------------------------------------------
+
+
+def _numbered(n: int, size: tuple[int, int] = (64, 48)) -> list[Image]:
+    """Pictures that tell their own number by how bright they are."""
+    return [np.full((size[1], size[0]), 10 + 4 * number, dtype=np.uint8) for number in range(n)]
+
+
+def _known(desk: Desk, path: Path) -> str:
+    """The id of a video, once the daemon knows it."""
+    return str(desk.ask("POST", "/recordings", {"paths": [str(path)]})["recordings"][0]["id"])
+
+
+def _open_pair(desk: Desk, page: Page, recording: str | None = None) -> None:
+    """Two players and nothing else: of the sample's run and reference, or of one recording."""
+    page.request.get(desk.ask("POST", "/login-codes")["url"])
+    page.goto(f"{desk.url}/web/js/players.js")
+    if recording is None:
+        wanted = {"newId": desk.run, "refId": desk.reference, "sync": desk.sync["id"]}
+    else:
+        wanted = {"newId": recording, "refId": None, "sync": None}
+    page.evaluate(_MAKE, wanted)
+
+
+def _open_recording(desk: Desk, page: Page, path: Path) -> None:
+    _open_pair(desk, page, _known(desk, path))
+
+
+def _go(page: Page, does: str = "") -> dict[str, Any]:
+    """Do something, and give what stands there when all is at rest."""
+    if does:
+        page.evaluate(f"() => {{ {does} }}")
+    found: dict[str, Any] = page.evaluate(_REST)
+    return found
+
+
+def _both_on_frames(rest: dict[str, Any]) -> None:
+    for t_s in (rest["t_new_s"], rest["t_ref_s"]):
+        assert t_s / FRAME_S == pytest.approx(round(t_s / FRAME_S), abs=0.03)
+    assert abs(rest["t_ref_s"] - rest["want_s"]) < FRAME_S
+
+
+def _near(t_s: float) -> re.Pattern[str]:
+    """The frames within a tenth of a second, as the page writes them."""
+    first = int(t_s * 30)
+    return re.compile("|".join(re.escape(f"0:{k / 30:06.3f}") for k in range(first - 3, first + 4)))
