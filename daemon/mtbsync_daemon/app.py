@@ -42,8 +42,10 @@ from mtbsync_engine.files import remove_all_unfinished
 
 _SETTINGS_S = 1.0
 _HOUSEKEEPING_S = 3600.0
-# What a person at the page waits for has children of its own, which stay for as long as somebody clicks.
-_N_QUICK, _QUICK_IDLE_S = 2, 120.0
+# What a person at the page waits for has children of its own, which stay for as long as somebody clicks: some
+# for jobs, and others, given up soon, for questions, which may read from a share that does not answer.
+_QUICK_IDLE_S = 120.0
+_N_ASKED, _ASKED_SILENCE_S = 2, 60.0
 # No edit is older than this, and the time that it takes, before it is on disk.
 _SAVING_S = 1.0
 _STOP_SIGNALS = ("SIGINT", "SIGTERM", "SIGBREAK")
@@ -86,7 +88,7 @@ async def _serve(
     stopped = _stop_event()
     library = Library(places, lambda: settings.current)
     executor = await _executor(settings.current)
-    quick = ChildProcesses(_N_QUICK, 1, idle_s=_QUICK_IDLE_S)
+    quick, asked = _quick()
     queue = Queue(store, library, executor, quick, places)
     watching = _Watching(store, library, settings.current.sweep_s)
     services = Services(
@@ -96,7 +98,7 @@ async def _serve(
         library=library,
         queue=queue,
         executor=executor,
-        quick=quick,
+        asked=asked,
         token=secrets.token_urlsafe(32),
         folders=watching.states,
         look_now=watching.watcher.look_now,
@@ -123,8 +125,7 @@ async def _serve(
     finally:
         await asyncio.to_thread(watching.watcher.stop)
         await site.close()
-        await executor.close()
-        await quick.close()
+        await asyncio.gather(executor.close(), quick.close(), asked.close())
 
 
 @dataclass(frozen=True)
@@ -160,9 +161,10 @@ async def _look_at(
     stopped = _stop_event()
     settings = Settings(places.data / "none.toml")
     library = Library(places, lambda: settings.current)
-    executor, quick = ChildProcesses.for_this_computer(), ChildProcesses(_N_QUICK, 1, idle_s=_QUICK_IDLE_S)
+    executor = ChildProcesses.for_this_computer()
+    quick, asked = _quick()
     try:
-        found = await _unless(stopped, on_files.read(wanted, quick, places))
+        found = await _unless(stopped, on_files.read(wanted, asked, places))
         if found is None:
             return
         # What is written for editors is asked for here, one by one, and belongs where the results are.
@@ -170,7 +172,7 @@ async def _look_at(
         settings.current = Config(roots=found.folders, output=output, formats=())
         store.write(on_files.fill, library, found)
         files = found.marker_files if wanted.is_saved else {}
-        saving = Saving(store, quick, places.logs / "saving.log", files)
+        saving = Saving(store, asked, places.logs / "saving.log", files)
         queue = Queue(store, library, executor, quick, places)
         services = Services(
             places=places,
@@ -179,7 +181,7 @@ async def _look_at(
             library=library,
             queue=queue,
             executor=executor,
-            quick=quick,
+            asked=asked,
             token=secrets.token_urlsafe(32),
             folders=lambda: {**found.away, **saving.problems},
             look_now=lambda: None,
@@ -242,6 +244,14 @@ async def _executor(config: Config) -> Executor:
     here = ChildProcesses.for_this_computer()
     n_slots, n_threads = config.jobs.slots, config.jobs.threads
     return ChildProcesses(n_slots or here.n_slots, n_threads or here.n_threads)
+
+
+def _quick() -> tuple[ChildProcesses, ChildProcesses]:
+    """What does quick jobs, and what answers questions."""
+    return (
+        ChildProcesses(1, 1, idle_s=_QUICK_IDLE_S),
+        ChildProcesses(_N_ASKED, 1, idle_s=_QUICK_IDLE_S, silence_s=_ASKED_SILENCE_S),
+    )
 
 
 class _Watching:

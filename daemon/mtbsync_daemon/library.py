@@ -360,8 +360,11 @@ class Library:
         for row, values in changed:
             made = replace(row, **values)
             changes.append(MarkerChange(row, made))
-            if is_place and sync is not None and _is_moved(row, made):
-                changes.append(_anchor_of(db, sync, made))
+            if sync is not None and made.state is MarkerState.REJECTED:
+                # What is no marker of the run vouches for no place of it.
+                changes += [AnchorChange(a, None) for a in _anchors_of(db, sync, made)]
+            elif is_place and sync is not None and _is_moved(row, made):
+                changes.append(_anchor_at(db, sync, made))
         if sync is not None:
             self._check_order(db, sync, changes)
         edits.make(db, recording_id, _in_words(changed), changes)
@@ -396,9 +399,13 @@ class Library:
         Raises:
             StateError: the run has no map, or that is out of order with another such place.
         """
-        if sync.trail_id is None or sync.artifact is None:
+        trail = None if sync.trail_id is None else trails.get(db, sync.trail_id)
+        if trail is None or sync.artifact is None:
             raise StateError("This run is on no trail yet; have it lined up with one first.")
-        row = AnchorRow(sync.recording_id, sync.trail_id, new_id(), t_new_s, t_ref_s, is_of_marker=False)
+        reference = recordings.get(db, trail.recording_id)
+        if reference is not None and t_ref_s > reference.duration_s:
+            raise StateError("That is behind the reference's end.")
+        row = AnchorRow(sync.recording_id, trail.trail_id, new_id(), t_new_s, t_ref_s, is_of_marker=False)
         change = AnchorChange(None, row)
         self._check_order(db, sync, [change])
         edits.make(db, sync.recording_id, f"Same place at {_clock(t_new_s)}", [change])
@@ -415,30 +422,31 @@ class Library:
         """Take back what a person changed last on a run.
 
         Raises:
-            StateError: there is nothing, or it has changed otherwise since.
+            StateError: there is nothing.
         """
-        return self._turned(db, recording_id, edits.to_undo(db, recording_id), edits.undo, "undone")
+        return self._turned(db, recording_id, edits.to_undo, edits.undo, "undone")
 
     def redo(self, db: sqlite3.Connection, recording_id: str) -> Edit:
         """Do once more what was undone last.
 
         Raises:
-            StateError: there is nothing, or it has changed otherwise since.
+            StateError: there is nothing.
         """
-        return self._turned(db, recording_id, edits.to_redo(db, recording_id), edits.redo, "done again")
+        return self._turned(db, recording_id, edits.to_redo, edits.redo, "done again")
 
     def _turned(
         self,
         db: sqlite3.Connection,
         recording_id: str,
-        edit: Edit | None,
+        newest: Callable[[sqlite3.Connection, str], Edit | None],
         turn: Callable[[sqlite3.Connection, Edit], None],
         how: str,
     ) -> Edit:
+        while (edit := newest(db, recording_id)) is not None and not edits.stands(db, edit):
+            # What it changed has changed otherwise since, or is gone.
+            edits.forget(db, edit)
         if edit is None:
             raise StateError(f"There is nothing that could be {how}.")
-        if not edits.stands(db, edit):
-            raise StateError(f"'{edit.what}' cannot be {how}: the run has changed otherwise since.")
         turn(db, edit)
         left = [c.after if edit.is_undone else c.before for c in edit.changes]
         self._follow_edit(db, recording_id, edit.changes, left)
@@ -664,7 +672,8 @@ class Library:
             self._transferred(db, job, outcome.result)
         elif job.kind is Kind.DELIVER:
             self._delivered(db, job, outcome.result)
-        jobs.end(db, job.job_id, state, stages_s=outcome.stages_s, stage=stage)
+        problem = outcome.result.get("problem") or None
+        jobs.end(db, job.job_id, state, stages_s=outcome.stages_s, stage=stage, error=problem)
 
     def retry(self, db: sqlite3.Connection, job: JobRow) -> None:
         """Do a job once more that failed or was cancelled.
@@ -716,7 +725,14 @@ def _is_moved(row: MarkerRow, made: MarkerRow) -> bool:
     return row.state is not MarkerState.ADDED and is_placed and made.t_s != row.t_s
 
 
-def _anchor_of(db: sqlite3.Connection, sync: SyncRow, marker: MarkerRow) -> AnchorChange:
+def _anchors_of(db: sqlite3.Connection, sync: SyncRow, marker: MarkerRow) -> list[AnchorRow]:
+    """The anchor that a marker has, if it has one."""
+    placed = anchors.of_run(db, sync.recording_id, sync.trail_id or "")
+    return [a for a in placed if a.is_of_marker and a.anchor_id == marker.marker_id]
+
+
+def _anchor_at(db: sqlite3.Connection, sync: SyncRow, marker: MarkerRow) -> AnchorChange:
+    """The anchor that a marker has from now on."""
     assert sync.trail_id is not None
     assert marker.t_s is not None
     assert marker.t_ref_s is not None

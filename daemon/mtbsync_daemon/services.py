@@ -26,9 +26,9 @@ class Changes(Enum):
 
 @dataclass(frozen=True)
 class Services:
-    """One daemon's parts. `executor` does jobs, `quick` what a person waits for. `folders` gives how it
-    stands with each watched folder, as a sentence, empty where all is well; `look_now` has them looked at;
-    `token` is what programs of this user show; `changes` is what they and the page may do."""
+    """One daemon's parts. `executor` does jobs, `asked` answers what a person waits for. `folders` gives how
+    it stands with each watched folder, as a sentence, empty where all is well; `look_now` has them looked at;
+    `token` is what programs of this user show, `changes` what may be changed at all."""
 
     places: Places
     settings: Settings
@@ -36,7 +36,7 @@ class Services:
     library: Library
     queue: Queue
     executor: Executor
-    quick: Executor
+    asked: Executor
     token: str
     folders: Callable[[], Mapping[Path, str]]
     look_now: Callable[[], None]

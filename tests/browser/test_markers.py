@@ -290,7 +290,7 @@ def test_ten_thousand_markers_are_a_few_dozen_rows_in_the_page(desk: Desk, page:
 def test_who_may_only_look_is_offered_nothing_that_changes(desk: Desk, page: Page) -> None:
     def only_look(route: Route) -> None:
         answer = route.fetch()
-        route.fulfill(response=answer, json={**answer.json(), "is_read_only": True})
+        route.fulfill(response=answer, json={**answer.json(), "changes": "none"})
 
     page.route("**/health", only_look)
     open_desk(desk, page)

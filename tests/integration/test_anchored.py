@@ -15,7 +15,6 @@ import pytest
 from mtbsync_daemon.sync import SyncRequest, sync
 from mtbsync_daemon.tasks.transfer import run
 from mtbsync_engine.artifacts import load_fit, load_matching, load_timewarp_json, load_warp
-from mtbsync_engine.errors import AlignmentError, ArtifactError
 from mtbsync_engine.evaluate import read_truth
 from mtbsync_engine.model import TimeMap
 from mtbsync_engine.pipeline import fit_and_judge
@@ -164,11 +163,12 @@ def test_an_anchored_map_is_trusted_as_far_as_its_verdict_or_a_person_says(synce
     assert placed["t_s"] is not None
 
 
-def test_p4_anchors_in_conflict_leave_the_map_of_before(synced: Path) -> None:
-    _transfer(synced, [[16.0, _true_ref(16.0)]])
+def test_p4_anchors_in_conflict_leave_the_map_of_before_which_goes_on_to_count(synced: Path) -> None:
+    carried = _transfer(synced, [[16.0, _true_ref(16.0)]])["markers"]
     before = _files(synced / "anchored")
-    with pytest.raises(AlignmentError, match=r"20\.00 s of the new run at 5\.00 s of the reference"):
-        _transfer(synced, [[16.0, _true_ref(16.0)], [20.0, 5.0]])
+    told = _transfer(synced, [[16.0, _true_ref(16.0)], [20.0, 5.0]])
+    assert "20.00 s of the new run at 5.00 s of the reference" in told["problem"]
+    assert (told["map"], told["markers"]) == (str(synced / "anchored"), carried)
     assert _files(synced / "anchored") == before
     assert {path.name for path in (synced / "anchored").iterdir()} == set(before)
 
@@ -176,6 +176,8 @@ def test_p4_anchors_in_conflict_leave_the_map_of_before(synced: Path) -> None:
 @pytest.mark.parametrize("name", ["matching.npz", "timewarp.json"])
 def test_what_an_older_version_left_is_to_be_synced_again(synced: Path, name: str) -> None:
     (synced / name).unlink()
-    with pytest.raises(ArtifactError, match="sync this run again"):
-        _transfer(synced, [[16.0, 18.0]])
+    own = _transfer(synced, [])["markers"]
+    told = _transfer(synced, [[16.0, 18.0]])
+    assert "sync this run again" in told["problem"]
+    assert (told["map"], told["markers"]) == (None, own)
     assert not (synced / "anchored").exists()

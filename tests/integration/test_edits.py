@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from mtbsync_daemon.config import Config, Folder
 from mtbsync_daemon.library import StateError
 from mtbsync_daemon.results import ANCHORED
-from mtbsync_daemon.store import anchors, edits, markers, syncs
+from mtbsync_daemon.store import anchors, edits, markers, syncs, trails
 from mtbsync_daemon.store.anchors import AnchorRow
 from mtbsync_daemon.store.markers import MarkerRow, MarkerState
 from mtbsync_daemon.store.syncs import SyncRow
@@ -142,13 +142,74 @@ def test_something_new_ends_what_could_be_redone(run: Run) -> None:
         run.redo()
 
 
-def test_an_edit_that_another_has_overtaken_is_left_alone(run: Run) -> None:
+def test_an_edit_that_another_has_overtaken_is_passed_over(run: Run) -> None:
+    run.change("jump", **REJECTED)
     run.change("drop", **REJECTED)
-    now = run.markers()["drop"]
-    run.house.store.write(markers.put, replace(now, name="cliff"))
-    with pytest.raises(StateError, match="'drop rejected' cannot be undone"):
+    run.house.store.write(markers.put, replace(run.markers()["drop"], name="cliff"))
+    assert run.undo() == "jump rejected"
+    assert run.markers()["cliff"].state is MarkerState.REJECTED
+    with pytest.raises(StateError, match="nothing that could be undone"):
         run.undo()
-    run.house.store.write(markers.put, now)
+    found = run.house.answers.asked
+    run.house.store.write(markers.remove, run.markers()["cliff"])
+    run.house.store.write(run.house.library.sync_again, run.sync)
+    run.house.work()
+    assert found is run.house.answers.asked
+    assert run.markers()["drop"].state is MarkerState.FOUND
+
+
+def test_a_note_stays_when_the_map_is_fitted_again(run: Run) -> None:
+    run.change("jump", extra=(("note", "mind the root"), ("labels", "roots")))
+    run.change("drop", t_s=3.4, state=MarkerState.CORRECTED)
+    run.house.work()
+    jump = run.markers()["jump"]
+    assert (jump.note, jump.labels, jump.state) == ("mind the root", ("roots",), MarkerState.FOUND)
+    run.undo()
+    run.house.work()
+    assert run.undo() == "jump edited"
+    run.house.work()
+    assert run.markers()["jump"].note == ""
+
+
+def test_a_nudged_marker_that_is_rejected_vouches_for_no_place(run: Run) -> None:
+    run.change("drop", t_s=3.4, state=MarkerState.CORRECTED)
+    run.change("drop", is_place=False, **REJECTED)
+    assert run.anchors() == []
+    assert run.undo() == "drop rejected"
+    assert [(a.t_new_s, a.t_ref_s) for a in run.anchors()] == [(3.4, 2.0)]
+
+
+def test_what_was_decided_on_a_trail_is_there_again_with_the_trail(run: Run) -> None:
+    house, home = run.house, run.sync.trail_id
+    other = house.root / "rides" / "other.mp4"
+    if not other.exists():
+        house.lands(other, "another trail", folder=other.parent)
+        house.work()
+        house.trail(house.recording("other.mp4"), "Away", TrailMarker("a0", "rock", 1.0))
+        house.work()
+    run.change("drop", t_s=3.4, state=MarkerState.CORRECTED)
+    recording = house.recording("new.mp4")
+    away = house.store.read(trails.named, "Away")
+    assert home is not None
+    back = house.store.read(trails.get, home)
+    for trail, names in ((away, {"rock"}), (back, {"drop", "jump"})):
+        house.store.write(house.library.want_sync, recording, trail, is_asked_for=True)
+        house.work()
+        assert set(run.markers()) == names
+    drop = run.markers()["drop"]
+    assert (drop.t_s, drop.state) == (3.4, MarkerState.CORRECTED)
+
+
+def test_no_version_comes_twice(run: Run) -> None:
+    library, store = run.house.library, run.house.store
+    values: dict[str, Any] = {"duration_s": 0.0, "colour": "", "comment": "", "extra": ()}
+    seen = [store.write(library.add_marker, run.id, 9.5, None, name="berm", **values).version]
+    for turn in (run.undo, run.redo) * 2:
+        turn()
+        seen += [m.version for m in run.markers().values() if m.name == "berm"]
+    run.change("berm", comment="steep")
+    seen.append(run.markers()["berm"].version)
+    assert seen == sorted(set(seen))
 
 
 def test_a_marker_of_ones_own_stays_whatever_syncs_find(run: Run) -> None:

@@ -146,6 +146,7 @@ class House:
     """One library below `root`, with its executor's `answers`; `config` may be replaced at any time."""
 
     def __init__(self, root: Path, config: Config) -> None:
+        self.root = root
         self.places = Places(root / "data")
         self.config = config
         self.store = Store(self.places.database, self.places.backups)

@@ -515,6 +515,12 @@ class Decision(Document):
     state: Literal["accepted", "rejected"]
     markers: tuple[MarkerVersion, ...] = Field(min_length=1, max_length=_MOST_MARKERS)
 
+    @model_validator(mode="after")
+    def _names_each_once(self) -> Self:
+        if len({marker.id for marker in self.markers}) < len(self.markers):
+            raise ValueError("a marker is named twice")
+        return self
+
 
 class MarkersQuery(Query):
     """Whose markers, and in whose words."""
@@ -932,13 +938,13 @@ class DiskQuery(Query):
 
 
 class Health(Document):
-    """Whether all is well, and if not, sentences on what is not; and whether it was started only to look."""
+    """Whether all is well, and if not, sentences on what is not; and what may be changed."""
 
     status: Literal["ok", "degraded"]
     reasons: tuple[str, ...]
     version: str
     started_at: float
-    is_read_only: bool
+    changes: Literal["all", "of runs", "none"]
 
 
 class LoginCode(Document):

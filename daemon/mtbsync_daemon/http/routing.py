@@ -25,6 +25,8 @@ from mtbsync_daemon.store import database
 MAX_BODY = 2**20
 
 SERVICES = web.AppKey("services", Services)
+# As many questions as can be answered at a time; others wait their turn.
+ASKING = web.AppKey("asking", asyncio.Semaphore)
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -50,9 +52,13 @@ class Call:
         Raises:
             Problem: it says that it cannot be done, and why.
         """
-        quick, log = self.services.quick, self.services.places.logs / "asked.log"
-        task = Task(name, f"mtbsync_daemon.tasks.{name}:run", params, log, quick.n_threads)
-        outcome = await quick.run(task, lambda progress: None)
+        asked, log = self.services.asked, self.services.places.logs / "asked.log"
+        task = Task(name, f"mtbsync_daemon.tasks.{name}:run", params, log, asked.n_threads)
+        async with self.request.app[ASKING]:
+            if self.request.transport is None:
+                # Whoever asked went away before it was their turn.
+                raise ConnectionResetError
+            outcome = await asked.run(task, lambda progress: None)
         if outcome.result is None:
             raise Problem(409 if outcome.error_kind else 500, outcome.error)
         return outcome.result

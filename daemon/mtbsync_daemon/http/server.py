@@ -20,7 +20,7 @@ from mtbsync_daemon.http.resolve_link import LINK, ResolveLink
 from mtbsync_daemon.http.routes.pictures import ONE_AT_A_TIME
 from mtbsync_daemon.http.routes.system import OPENAPI
 from mtbsync_daemon.http.routes.table import ROUTES
-from mtbsync_daemon.http.routing import MAX_BODY, SERVICES, respond
+from mtbsync_daemon.http.routing import ASKING, MAX_BODY, SERVICES, respond
 from mtbsync_daemon.http.security import ACCESS, CODE_LASTS_S, Access, expect, guard, protect
 from mtbsync_daemon.services import Services
 from mtbsync_engine.errors import InputError
@@ -56,6 +56,7 @@ def make_app(services: Services) -> web.Application:
     app[SERVICES] = services
     app[ACCESS] = Access(services.token, changes=services.changes)
     app[STREAMS] = Streams()
+    app[ASKING] = asyncio.Semaphore(services.asked.n_slots)
     app[ONE_AT_A_TIME] = asyncio.Lock()
     app[LINK] = ResolveLink()
     app[OPENAPI] = json.dumps(describe(ROUTES)).encode()

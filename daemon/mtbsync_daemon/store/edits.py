@@ -149,10 +149,10 @@ def _now(db: sqlite3.Connection, named: MarkerRow | AnchorRow | None) -> MarkerR
 
 
 def _same(one: MarkerRow | AnchorRow | None, other: MarkerRow | AnchorRow | None) -> bool:
-    """Whether nobody has changed it; where a sync puts what it found is not a person's doing."""
+    """Whether no person has changed it; where a sync puts what it found is nobody's doing."""
     if isinstance(one, MarkerRow) and isinstance(other, MarkerRow):
         if one.state is other.state is markers.MarkerState.FOUND:
-            return True
+            return (one.note, one.labels) == (other.note, other.labels)
         return replace(one, version=0) == replace(other, version=0)
     return one == other
 

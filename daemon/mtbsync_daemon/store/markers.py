@@ -14,6 +14,11 @@ from mtbsync_daemon.store.ids import key_of, now
 
 # The columns of a marker's extra ones that people write on the page.
 NOTE, LABELS = "note", "labels"
+# Of a run's markers (?1), those that are not of another trail than the one that it is on now.
+_ON_TRAIL = (
+    "(sync_id IS NULL OR sync_id NOT IN (SELECT id FROM syncs WHERE recording_id = ?1 AND trail_id != "
+    "(SELECT trail_id FROM syncs WHERE recording_id = ?1 ORDER BY turn DESC LIMIT 1)))"
+)
 
 
 class MarkerState(StrEnum):
@@ -31,7 +36,7 @@ class MarkerRow:
     """A marker of a run, at `t_s` of it and at `t_ref_s` of its trail's reference; None says that the place
     is not shown there. `sync_id` None tells a person's own. `expected_error_s` bounds its error in nine cases
     of ten; `extra` are columns that mtbsync has no use for, and among them `NOTE` and `LABELS`, in order;
-    `version` counts its changes."""
+    each change gives it a `version` that it has never had."""
 
     recording_id: str
     marker_id: str
@@ -63,7 +68,7 @@ class MarkerRow:
 
 
 def place(db: sqlite3.Connection, recording_id: str, markers: Iterable[MarkerRow]) -> None:
-    """Put a sync's markers in place of those of the sync before; what a person decided stays."""
+    """Put a sync's markers in place of those of the sync before; what a person decided or wrote stays."""
     before = {m.marker_id: m for m in of_recording(db, recording_id)}
     found = {m.marker_id: m for m in markers}
     for marker_id, old in before.items():
@@ -74,8 +79,15 @@ def place(db: sqlite3.Connection, recording_id: str, markers: Iterable[MarkerRow
         if known is None:
             _write(db, new)
         elif known.state is MarkerState.FOUND:
-            _write(db, replace(new, version=known.version + 1))
+            _write(db, replace(new, extra=_with_words_of(known, new.extra)))
     events.add(db, "markers", recording_id)
+
+
+def _with_words_of(known: MarkerRow, extra: Sequence[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    """`extra` with the note and the labels that a marker has already."""
+    for name in (NOTE, LABELS):
+        extra = with_column(extra, name, dict(known.extra).get(name) or dict(extra).get(name, ""))
+    return tuple(extra)
 
 
 def is_decided(db: sqlite3.Connection, recording_id: str) -> bool:
@@ -89,18 +101,18 @@ def is_decided(db: sqlite3.Connection, recording_id: str) -> bool:
 
 
 def forget_of_other_trails(db: sqlite3.Connection, recording_id: str, trail_id: str) -> None:
-    """Forget the markers that a run has from any trail but this one, which it is on now."""
+    """Forget the markers that syncs found on any trail but this one, which a run is on now. What a person
+    decided there is kept for when it is on that trail again."""
     db.execute(
-        "DELETE FROM markers WHERE recording_id = ?1 AND sync_id IN "
+        "DELETE FROM markers WHERE recording_id = ?1 AND state = 'found' AND sync_id IN "
         "(SELECT id FROM syncs WHERE recording_id = ?1 AND trail_id IS NOT NULL AND trail_id != ?2)",
         (recording_id, trail_id),
     )
 
 
 def put(db: sqlite3.Connection, marker: MarkerRow) -> None:
-    """Have a marker be as it is here; its version goes on counting."""
-    known = get(db, marker.recording_id, marker.marker_id)
-    _write(db, replace(marker, version=(known or marker).version + 1))
+    """Have a marker be as it is here, but for its version."""
+    _write(db, marker)
     events.add(db, "markers", marker.recording_id)
 
 
@@ -123,7 +135,7 @@ def counts(db: sqlite3.Connection, recording_id: str) -> tuple[int, int]:
     person to look at it."""
     row = db.execute(
         "SELECT count(*), ifnull(sum(state = 'found' AND needs_review AND t_s IS NOT NULL), 0) FROM markers "
-        "WHERE recording_id = ? AND state != 'rejected'",
+        f"WHERE recording_id = ?1 AND state != 'rejected' AND {_ON_TRAIL}",
         (recording_id,),
     ).fetchone()
     return int(row[0]), int(row[1])
@@ -136,9 +148,10 @@ def of_document(document: Mapping[str, Any]) -> MarkerRow:
 
 
 def of_recording(db: sqlite3.Connection, recording_id: str) -> list[MarkerRow]:
-    """All markers of a run, in order; those that have no place come last."""
+    """All markers of a run on the trail that it is on now, in order; those that have no place come last."""
     rows = db.execute(
-        "SELECT * FROM markers WHERE recording_id = ? ORDER BY t_s IS NULL, t_s, id", (recording_id,)
+        f"SELECT * FROM markers WHERE recording_id = ?1 AND {_ON_TRAIL} ORDER BY t_s IS NULL, t_s, id",
+        (recording_id,),
     )
     return [_marker(row) for row in rows]
 
@@ -170,6 +183,10 @@ def tell(
 
 
 def _write(db: sqlite3.Connection, m: MarkerRow) -> None:
+    """Note a marker as a new version, which none has had before, nor one that is gone."""
+    version = db.execute(
+        "SELECT ifnull(max(seq), 0) + 1 FROM sqlite_sequence WHERE name = 'events'"
+    ).fetchone()
     db.execute(
         "INSERT OR REPLACE INTO markers (recording_id, id, sync_id, name, colour, comment, t_ref_s, t_s, "
         "duration_s, confidence, expected_error_s, needs_review, reason, extra, state, version) "
@@ -190,7 +207,7 @@ def _write(db: sqlite3.Connection, m: MarkerRow) -> None:
             m.reason,
             json.dumps(m.extra),
             m.state,
-            m.version,
+            version[0],
         ),
     )
 

@@ -38,6 +38,7 @@ def uses(db: sqlite3.Connection) -> Uses:
             "SELECT artifact FROM syncs AS s WHERE artifact IS NOT NULL AND (verdict != 'reject' "
             "AND turn = (SELECT max(turn) FROM syncs WHERE recording_id = s.recording_id) "
             "OR id IN (SELECT sync_id FROM markers) "
+            "OR (recording_id, trail_id) IN (SELECT recording_id, trail_id FROM anchors) "
             "OR recording_id IN (SELECT recording_id FROM jobs WHERE state IN ('queued', 'running')))",
         ),
     )

@@ -19,6 +19,7 @@ from mtbsync_engine.artifacts import (
     save_warp,
     timewarp_document,
 )
+from mtbsync_engine.errors import AlignmentError, ArtifactError
 from mtbsync_engine.files import replacing_all, write_text
 from mtbsync_engine.markers import counts, transfer
 from mtbsync_engine.model import Anchor, Decision, Marker, TransferredMarker
@@ -32,32 +33,38 @@ def run(params: dict[str, Any], work: Work) -> dict[str, Any]:
 
     `anchors` are pairs of t_new and t_ref, in seconds, that a person saw to be the same place. Where there
     are any, the map is fitted again with them into the folder `anchored`, whole or not at all, and the
-    markers go by that; `map` in the result is the folder, or None where the sync's own map counts.
+    markers go by that; `map` in the result is the folder, or None where the sync's own map counts. Where the
+    fit fails, the map that there was goes on to count, and `problem` says why.
 
     Raises:
-        AlignmentError: the anchors contradict each other, or leave too little to fit a map through.
-        ArtifactError: the sync's results are gone, or do not hold what a fit needs.
+        ArtifactError: the sync's results are gone.
         OutputError: the results cannot be written.
     """
-    results = Path(params["results"])
+    results, anchored = Path(params["results"]), Path(params["anchored"])
+    counts_now, problem = None, ""
     markers = [
         Marker(**{**m, "extra": tuple((key, value) for key, value in m["extra"])}) for m in params["markers"]
     ]
     if params["anchors"]:
         with work.stage("Fitting the map again"):
             anchors = [Anchor(t_new_s, t_ref_s) for t_new_s, t_ref_s in params["anchors"]]
-            anchored = Path(params["anchored"])
-            carried = _fitted_again(results, anchors, anchored, markers, params["is_accepted"])
+            try:
+                carried = _fitted_again(results, anchors, anchored, markers, params["is_accepted"])
+                counts_now = anchored
+            except (AlignmentError, ArtifactError) as error:
+                problem = str(error)
+                counts_now = anchored if (anchored / WARP).is_file() else None
+                carried = _carried(markers, load_warp((counts_now or results) / WARP), params["is_accepted"])
     else:
         with work.stage("Carrying the markers over"):
-            anchored = None
             # Whoever looks through results finds no map that counts no more.
-            rmtree(params["anchored"], ignore_errors=True)
+            rmtree(anchored, ignore_errors=True)
             carried = _carried(markers, load_warp(results / WARP), params["is_accepted"])
             write_text(results / MARKERS, write_transferred(carried))
     return {
         "of": params["of"],
-        "map": None if anchored is None else str(anchored),
+        "map": None if counts_now is None else str(counts_now),
+        "problem": problem,
         "markers": [
             {
                 "marker_id": t.marker.marker_id,

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from mtbsync_daemon.http import models
 from mtbsync_daemon.http.files import on_disk
@@ -19,26 +19,15 @@ from mtbsync_daemon.library import Library, StateError
 from mtbsync_daemon.results import TIMEWARP
 from mtbsync_daemon.store import anchors, jobs
 from mtbsync_daemon.store.anchors import AnchorRow
-from mtbsync_daemon.store.jobs import Kind, State
+from mtbsync_daemon.store.jobs import Kind
 
 
 async def one(call: Call, sync_id: str) -> models.Map:
     """How a run lies on its trail's reference."""
     found = await call.read(_mapped, sync_id)
     artifacts = call.services.places.artifacts
-    noted = await on_disk(call.request, _noted, [artifacts / folder / TIMEWARP for folder in found.folders])
-    knots = noted["knots"]
-    return models.Map(
-        sync=sync_id,
-        t_new=tuple(knots["t_new"]),
-        t_ref=tuple(knots["t_ref"]),
-        se_s=tuple(knots["se_s"]),
-        support=tuple(map(tuple, knots["support"])),
-        anchors=tuple(map(_anchor, found.anchors)),
-        fitted=tuple(map(tuple, noted.get("anchors", ()))),
-        is_pending=found.is_pending,
-        problem=found.problem,
-    )
+    paths = [artifacts / folder / TIMEWARP for folder in found.folders]
+    return await on_disk(call.request, _document, paths, sync_id, found)
 
 
 async def add(call: Call, sync_id: str, body: models.AnchorWanted) -> models.Map:
@@ -73,17 +62,32 @@ def _mapped(db: sqlite3.Connection, sync_id: str) -> _Mapped:
         (sync.map_folder, sync.artifact),
         anchors.of_run(db, sync.recording_id, sync.trail_id),
         carried is not None and carried.state.is_active,
-        (carried.error or "") if carried is not None and carried.state is State.FAILED else "",
+        (carried.error or "") if carried is not None and not carried.state.is_active else "",
     )
 
 
-def _noted(paths: Sequence[Path]) -> dict[str, Any]:
+def _document(paths: Sequence[Path], sync_id: str, found: _Mapped) -> models.Map:
+    """The map in the first of these files that is there."""
     try:
         path = next((path for path in paths if path.is_file()), paths[0])
-        noted: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        noted = json.loads(path.read_text(encoding="utf-8"))
+        knots = noted["knots"]
+        time_map = [tuple(map(float, knots[name])) for name in ("t_new", "t_ref", "se_s")]
+        if not all(math.isfinite(value) for values in time_map for value in values):
+            raise ValueError(path)
+        return models.Map(
+            sync=sync_id,
+            t_new=time_map[0],
+            t_ref=time_map[1],
+            se_s=time_map[2],
+            support=tuple(map(tuple, knots["support"])),
+            anchors=tuple(map(_anchor, found.anchors)),
+            fitted=tuple(map(tuple, noted.get("anchors", ()))),
+            is_pending=found.is_pending,
+            problem=found.problem,
+        )
+    except (OSError, KeyError, TypeError, ValueError):
         raise Problem(409, "The map of this run is gone or damaged; have the run lined up again.") from None
-    return noted
 
 
 def _add(db: sqlite3.Connection, library: Library, sync_id: str, wanted: models.AnchorWanted) -> None:

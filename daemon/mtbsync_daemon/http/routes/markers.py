@@ -12,7 +12,8 @@ from mtbsync_daemon.http.routes.recordings import recording_row
 from mtbsync_daemon.http.routing import Call, Route
 from mtbsync_daemon.http.told import shown_markers, take_told
 from mtbsync_daemon.library import Library, StateError
-from mtbsync_daemon.store import edits, markers
+from mtbsync_daemon.services import Changes, Services
+from mtbsync_daemon.store import edits, markers, trails
 from mtbsync_daemon.store.edits import Edit
 from mtbsync_daemon.store.markers import LABELS, NOTE, MarkerRow, MarkerState
 
@@ -51,7 +52,7 @@ async def shown(call: Call, query: models.MarkersQuery) -> models.ShownMarkers:
 
 async def told(call: Call, body: models.Told) -> models.Empty:
     """Tell what an editor's timeline shows over a recording, in place of what it told before."""
-    return await call.write(_told, call.services.library, body)
+    return await call.write(_told, call.services, body)
 
 
 async def add(call: Call, recording_id: str, body: models.RunMarkerWanted) -> models.RunMarker:
@@ -181,8 +182,11 @@ def _shown(db: sqlite3.Connection, recording_id: str) -> models.ShownMarkers:
     return models.ShownMarkers(markers=tuple(shown_markers(db, recording_row(db, recording_id))))
 
 
-def _told(db: sqlite3.Connection, library: Library, body: models.Told) -> models.Empty:
-    take_told(db, library, recording_row(db, body.recording), body)
+def _told(db: sqlite3.Connection, services: Services, body: models.Told) -> models.Empty:
+    recording = recording_row(db, body.recording)
+    if services.changes is not Changes.ALL and trails.of_recording(db, body.recording) is not None:
+        raise Problem(403, "Only runs can be changed here; change the reference's markers in your library.")
+    take_told(db, services.library, recording, body)
     return models.Empty()
 
 
@@ -217,5 +221,5 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", f"{_OF_RUN}/undo", undo, errors=(404, 409)),
     Route("POST", f"{_OF_RUN}/redo", redo, errors=(404, 409)),
     Route("GET", "/api/v1/markers", shown, errors=(404,)),
-    Route("PUT", "/api/v1/markers", told, errors=(404,)),
+    Route("PUT", "/api/v1/markers", told, errors=(403, 404)),
 )

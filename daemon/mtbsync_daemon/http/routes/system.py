@@ -15,7 +15,7 @@ from mtbsync_daemon.http.metrics import count, text_of
 from mtbsync_daemon.http.roots import shown
 from mtbsync_daemon.http.routing import Call, Route
 from mtbsync_daemon.http.security import ACCESS
-from mtbsync_daemon.services import Changes, Services
+from mtbsync_daemon.services import Services
 from mtbsync_daemon.store import trails
 
 _MOST_NAMED = 10
@@ -30,7 +30,7 @@ async def health(call: Call) -> models.Health:
         reasons=reasons,
         version=version("mtbsync"),
         started_at=call.services.started_at,
-        is_read_only=call.services.changes is Changes.NONE,
+        changes=call.services.changes.value,
     )
 
 

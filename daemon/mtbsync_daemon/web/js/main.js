@@ -17,6 +17,11 @@ function place() {
   return { name: name in VIEWS ? name : "", id: decodeURIComponent(id) };
 }
 
+/** Whether a view may change what it shows: runs and their markers are all that files without a library have. */
+function may(changes, name) {
+  return changes === "all" || (changes === "of runs" && name === "run");
+}
+
 function usePlace() {
   const [here, move] = useState(place);
   // At once: an address that changes before an effect would run is not seen.
@@ -29,7 +34,7 @@ function usePlace() {
 }
 
 function useHealth() {
-  const [health, set] = useState({ reasons: [], is_read_only: false });
+  const [health, set] = useState({ reasons: [], changes: "all" });
   useEffect(() => {
     const look = () => ask("/health").then(set, () => {});
     look();
@@ -74,11 +79,14 @@ function Page() {
       <a class="brand" href="#/">mtbsync</a>
       <nav aria-label="Pages">${NAV.map(([href, text, names]) => html`
         <a key=${href} href=${href} aria-current=${names.includes(here.name) ? "page" : null}>${text}</a>`)}</nav>
-      ${health.is_read_only && html`<span class="badge" title="Start it with --allow-write to change things">read only</span>`}
+      ${health.changes === "none" && html`<span class="badge" title="Start it with --allow-write to change things">read only</span>`}
     </header>
     <${Notices} reasons=${health.reasons} />
-    <main id="main" tabindex="-1">${view && html`<${view.View} key=${view.here.name + view.here.id} id=${view.here.id} isReadOnly=${Boolean(health.is_read_only)} />`}</main>`;
+    <main id="main" tabindex="-1">${view && html`<${view.View} key=${view.here.name + view.here.id} id=${view.here.id}
+      isReadOnly=${!may(health.changes, view.here.name)} />`}</main>`;
 }
 
+// A file that misses the list would be opened in place of the page.
+for (const name of ["dragover", "drop"]) addEventListener(name, (event) => event.preventDefault());
 listen();
 render(html`<${Page} />`, document.getElementById("page"));
