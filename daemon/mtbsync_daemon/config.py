@@ -230,6 +230,10 @@ def remove_folder(text: str, path: Path, folder: Path) -> str:
             break
         if lines[k].strip() and not lines[k].lstrip().startswith("#"):
             end = k + 1
+    # The empty line that sets it off goes with it.
+    is_set_off = begin > 0 and not lines[begin - 1].strip()
+    if is_set_off and (end == len(lines) or not lines[end].strip()):
+        begin -= 1
     made = "".join(lines[:begin] + lines[end:])
     return _checked(made, path, [f for f in before.folder if f.path != folder], before)
 

@@ -637,7 +637,7 @@ class Library:
                 {
                     key: value
                     for key, value in asdict(m).items()
-                    if key not in ("recording_id", "sync_id", "state", "version")
+                    if key not in ("recording_id", "sync_id", "state", "version", "own")
                 }
                 for m in markers.of_recording(db, recording_id)
                 if m.state is not MarkerState.REJECTED

@@ -42,12 +42,12 @@ _UNKNOWN = "-"
 _STYLE = """
 :root { color-scheme: light dark; --back: #fff; --card: #f5f6f8; --ink: #1c2128; --soft: #59616b;
   --line: #d3d8de; --good: #1565c0; --bad: #b3371e; --gate: #7a4f00;
-  --s0: #3b6ea8; --s1: #d98a00; --s2: #2e8b6f; --s3: #b0508e; --s4: #7ab3dd; --s5: #a85a1c; --s6: #8a8f98;
-  --s7: #c9b400; }
+  --s0: #1890ba; --s1: #c6790e; --s2: #666873; --s3: #9a0000; --s4: #424ea2; --s5: #9e8174; --s6: #6852f5;
+  --s7: #a15d1b; }
 @media screen and (prefers-color-scheme: dark) { :root { --back: #15181c; --card: #1f242a; --ink: #e8eaed;
   --soft: #a5adb7; --line: #3a424c; --good: #79b8ff; --bad: #ff8f73; --gate: #e2b45c;
-  --s0: #6ea3e0; --s1: #f0ab3a; --s2: #4fbf9c; --s3: #db86bd; --s4: #9ccdf0; --s5: #d58a50; --s6: #a9afb8;
-  --s7: #e6d653; } }
+  --s0: #4ba099; --s1: #eea622; --s2: #5dc3b1; --s3: #b265cf; --s4: #aeb4ff; --s5: #d87b1e; --s6: #02ece0;
+  --s7: #eada57; } }
 * { box-sizing: border-box; }
 body { margin: 0 auto; max-width: 1200px; padding: 24px; background: var(--back); color: var(--ink);
   font: 15px/1.45 system-ui, sans-serif; }

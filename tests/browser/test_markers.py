@@ -45,6 +45,17 @@ def edits(desk: Desk) -> list[dict[str, Any]]:
     return found
 
 
+def hold(page: Page, requests: str) -> list[Route]:
+    """The next of these requests, once it is made; it goes on where that is told to."""
+    held: list[Route] = []
+
+    def catch(route: Route) -> None:
+        held.append(route)
+
+    page.route(requests, catch, times=1)
+    return held
+
+
 def place_many(desk: Desk) -> None:
     """Ten thousand markers on the run, as its sync would find them."""
     sync, places = desk.sync["id"], Places(desk.data)
@@ -178,12 +189,7 @@ def test_who_comes_second_is_told_and_loses_nothing(desk: Desk, page: Page, choi
     other.goto(f"{desk.url}/#/run/{desk.run}")
     choose(page, TRUNK)
     choose(other, TRUNK)
-    held: list[Route] = []
-
-    def hold(route: Route) -> None:
-        held.append(route)
-
-    page.route("**/markers/*", hold, times=1)
+    held = hold(page, "**/markers/*")
     with page.expect_request("**/markers/*"):
         page.get_by_label("Name", exact=True).fill("Mine")
         page.get_by_label("Note", exact=True).fill("Only I wrote here")
@@ -203,6 +209,141 @@ def test_who_comes_second_is_told_and_loses_nothing(desk: Desk, page: Page, choi
     expect(page.get_by_label("Name", exact=True)).to_have_value(kept)
     desk.until(lambda: kept in desk.markers())
     expect(other.get_by_label("Name", exact=True)).to_have_value(kept)
+
+
+def asks_before_it_closes(page: Page) -> bool:
+    asks: bool = page.evaluate("!dispatchEvent(new Event('beforeunload', {cancelable: true}))")
+    return asks
+
+
+def test_what_could_not_be_saved_is_saved_with_the_next_thing_a_person_does(desk: Desk, page: Page) -> None:
+    open_desk(desk, page)
+    choose(page, TRUNK)
+    page.route("**/markers/*", lambda route: route.abort(), times=1)
+    note = page.get_by_label("Note", exact=True)
+    note.fill("typed while it was away")
+    expect(page.get_by_role("alert").filter(has_text="does not answer")).to_be_visible()
+    assert asks_before_it_closes(page)
+    assert desk.markers()[TRUNK]["note"] == ""
+    note.blur()
+    desk.until(lambda: desk.markers()[TRUNK]["note"] == "typed while it was away")
+    expect(page.get_by_text("Saved", exact=True)).to_be_visible()
+    assert not asks_before_it_closes(page)
+
+    page.route("**/markers/*", lambda route: route.abort(), times=1)
+    note.fill("typed while it was away again")
+    expect(page.get_by_role("alert").filter(has_text="does not answer")).to_be_visible()
+    choose(page, NAVY)
+    desk.until(lambda: desk.markers()[TRUNK]["note"] == "typed while it was away again")
+
+
+def test_who_leaves_with_a_clash_open_is_told_and_finds_it_again(desk: Desk, page: Page) -> None:
+    open_desk(desk, page)
+    choose(page, TRUNK)
+    held = hold(page, "**/markers/*")
+    with page.expect_request("**/markers/*"):
+        page.get_by_label("Note", exact=True).fill("Mine")
+    expect(page.get_by_text("Not saved yet")).to_be_visible()
+    path = f"/recordings/{desk.run}/markers/{desk.markers()[TRUNK]['id']}"
+    desk.ask("PATCH", path, {"note": "Theirs"}, If_Match="*")
+    held[0].continue_()
+    told = page.get_by_role("alert").filter(has_text="Somebody changed this meanwhile")
+    expect(told).to_contain_text("Theirs")
+
+    page.get_by_role("link", name="Runs").click()
+    expect(page.get_by_role("alert").filter(has_text=f"{TRUNK} is not saved")).to_be_visible()
+    assert asks_before_it_closes(page)
+    page.go_back()
+    choose(page, TRUNK)
+    expect(page.get_by_label("Note", exact=True)).to_have_value("Mine")
+    told.get_by_role("button", name="Keep mine").click()
+    desk.until(lambda: desk.markers()[TRUNK]["note"] == "Mine")
+    expect(page.get_by_text("Saved", exact=True)).to_be_visible()
+    assert not asks_before_it_closes(page)
+
+
+def all_to_review(route: Route) -> None:
+    """Answer with markers that all wait for a person, but those that were decided on."""
+    answer = route.fetch()
+    found = answer.json()
+    for marker in found["markers"]:
+        marker["needs_review"] = marker["state"] == "found"
+    route.fulfill(response=answer, json=found)
+
+
+def test_decisions_in_quick_succession_are_each_on_the_next_marker(desk: Desk, page: Page) -> None:
+    page.route("**/recordings/*/markers", all_to_review)
+    held = hold(page, "**/decisions")
+    open_desk(desk, page)
+    rows(page).nth(1).click()
+    with page.expect_request("**/decisions"):
+        page.keyboard.press("a")
+        page.keyboard.press("a")
+    expect(rows(page).nth(3)).to_have_attribute("aria-selected", "true")
+    held[0].continue_()
+    names = [rows(page).nth(k).locator(".name").inner_text() for k in (1, 2)]
+    expect(page.locator(".said")).to_contain_text(f"{names[1]} accepted")
+    assert {n for n, m in desk.markers().items() if m["state"] == "accepted"} == set(names)
+    assert len(edits(desk)) == 2
+
+
+def test_who_chooses_a_marker_while_another_is_decided_on_stays_there(desk: Desk, page: Page) -> None:
+    page.route("**/recordings/*/markers", all_to_review)
+    held = hold(page, "**/decisions")
+    open_desk(desk, page)
+    rows(page).nth(1).click()
+    name = rows(page).nth(1).locator(".name").inner_text()
+    with page.expect_request("**/decisions"):
+        page.keyboard.press("r")
+    rows(page).nth(5).click()
+    held[0].continue_()
+    expect(page.locator(".said")).to_contain_text(f"{name} rejected")
+    expect(rows(page).nth(5)).to_have_attribute("aria-selected", "true")
+
+
+def test_a_button_that_has_nothing_left_to_do_keeps_the_focus(desk: Desk, page: Page) -> None:
+    open_desk(desk, page)
+    choose(page, TRUNK)
+    accept = page.get_by_role("button", name="Accept A", exact=True)
+    for button in (
+        page.get_by_role("button", name="Accept all that are certain"),
+        page.get_by_role("button", name="Undo"),
+        accept,
+        page.get_by_role("button", name="Undo"),
+    ):
+        expect(button).to_be_enabled()
+        button.focus()
+        page.keyboard.press("Enter")
+        expect(button).to_be_disabled()
+        expect(button).to_be_focused()
+    n_edits = len(edits(desk))
+    page.keyboard.press("Enter")
+    accept.focus()
+    page.keyboard.press("Enter")
+    desk.until(lambda: desk.markers()[TRUNK]["state"] == "accepted")
+    assert len(edits(desk)) == n_edits
+
+
+def test_letters_of_another_alphabet_do_what_their_keys_do(desk: Desk, page: Page) -> None:
+    open_desk(desk, page)
+    choose(page, TRUNK)
+    page.evaluate(
+        "document.body.dispatchEvent(new KeyboardEvent('keydown', "
+        "{key: 'ф', code: 'KeyA', bubbles: true, cancelable: true}))"
+    )
+    desk.until(lambda: desk.markers()[TRUNK]["state"] == "accepted")
+
+
+def test_what_is_said_of_a_marker_is_neither_rounded_up_nor_fetched(desk: Desk, page: Page) -> None:
+    open_desk(desk, page)
+    sureness, colours = page.evaluate("""async () => {
+      const { sureness, swatchOf } = await import("/web/js/markers.js");
+      const found = (confidence) => sureness({ state: "found", t_s: 1, confidence });
+      const colours = ["Blue", "00ff00", "var(--a, url(/x))", "url(/x)"];
+      return [[0.897, 0.9, 0.57].map(found), colours.map(swatchOf)];
+    }""")
+    assert sureness == ["likely, 89 %", "certain, 90 %", "doubtful, 57 %"]
+    assert colours == ["#007fe3", "#00ff00", None, None]
 
 
 def test_a_marker_is_accepted_by_the_keyboard_alone(desk: Desk, page: Page) -> None:

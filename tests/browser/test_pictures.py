@@ -38,6 +38,28 @@ _CORNER = """(canvas) => {
   return context.getImageData(canvas.width - 15, canvas.height >> 1, 1, 1).data[0];
 }"""
 
+_HIDE = """() => {
+  Object.defineProperty(document, "hidden", { value: true, configurable: true });
+  document.dispatchEvent(new Event("visibilitychange"));
+  delete document.hidden;
+}"""
+# Counts what is drawn in the pictures, and when that was last.
+_COUNT_DRAWING = """
+  Object.assign(window, { nDrawn: 0, drawnAt: performance.now() });
+  const { beginPath } = CanvasRenderingContext2D.prototype;
+  CanvasRenderingContext2D.prototype.beginPath = function () {
+    beginPath.call(this);
+    if (!this.canvas.closest(".pictures")) return;
+    Object.assign(window, { nDrawn: nDrawn + 1, drawnAt: performance.now() });
+  };
+"""
+_RESTS = """() => {
+  window.askedAt ??= performance.now();
+  const isAtRest = performance.now() - Math.max(window.askedAt, window.drawnAt) > 700;
+  if (isAtRest) delete window.askedAt;
+  return isAtRest;
+}"""
+
 
 @pytest.fixture(scope="module")
 def seen(library: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
@@ -49,7 +71,8 @@ def seen(library: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[De
 
 
 def opened(desk: Desk, page: Page) -> None:
-    """The desk with its pictures drawn."""
+    """The desk with its pictures drawn, in a window that has room for them below the videos."""
+    page.set_viewport_size({"width": 1280, "height": 1100})
     desk.open(page, f"/run/{desk.run}")
     page.locator("#pictures summary").first.click()
     page.locator("[data-plot=likeness] canvas").wait_for()
@@ -61,7 +84,8 @@ def plot(page: Page, name: str) -> Locator:
 
 def host(page: Page, name: str) -> Locator:
     found = plot(page, name).get_by_role("slider")
-    found.scroll_into_view_if_needed()
+    # The videos stay at the top of the window, above what is scrolled.
+    found.evaluate("(host) => host.scrollIntoView({ block: 'end' })")
     return found
 
 
@@ -91,6 +115,46 @@ def stands_at(page: Page, selector: str, t_s: float) -> None:
 
 def rows(page: Page) -> list[list[str]]:
     return [row.locator("td").all_inner_texts() for row in page.locator(".splits tbody tr").all()]
+
+
+def splits_between(fitted: TimeMap, at_ref_s: np.ndarray) -> np.ndarray:
+    """What the table is to say of the stretches between these moments, in seconds."""
+    at_new_s = fitted.to_new(at_ref_s)
+    error_s = fitted.error_new_s(at_ref_s, NINE_IN_TEN)
+    return np.column_stack(
+        [
+            np.diff(at_ref_s),
+            np.diff(at_new_s),
+            np.diff(at_new_s) - np.diff(at_ref_s),
+            np.hypot(error_s[1:], error_s[:-1]),
+            (at_new_s - at_new_s[0] - (at_ref_s - at_ref_s[0]))[1:],
+        ]
+    )
+
+
+def have_many_markers(desk: Desk, page: Page, n: int) -> list[dict[str, Any]]:
+    """Let the page find `n` markers, evenly over the shared trail, and the last two at one place."""
+    model = next(iter(desk.markers().values()))
+    fitted = time_map(desk)
+    first_s, last_s = (float(fitted.to_ref(edge)) for edge in (fitted.support[0][0], fitted.support[-1][1]))
+    at_ref_s = np.linspace(first_s + 0.1, last_s - 0.1, n - 1)
+    markers: list[dict[str, Any]] = [
+        {**model, "id": f"m{k}", "name": f"Number {k}", "t_ref_s": float(t_s), "state": "found"}
+        for k, t_s in enumerate([*at_ref_s, at_ref_s[-1]])
+    ]
+    page.route(
+        f"**/recordings/{desk.run}/markers",
+        lambda route: route.fulfill(json={"markers": markers, "version": "1"}),
+    )
+    return markers
+
+
+def tell_of_markers(desk: Desk, page: Page) -> None:
+    """Have the page hear that markers have changed, and wait until it has them."""
+    path = f"/recordings/{desk.run}/markers"
+    added = {"name": "Added", "t_s": 5.0, "t_ref_s": None, "duration_s": 0.0, "colour": "Blue", "comment": ""}
+    with page.expect_response(f"**{path}"):
+        desk.ask("POST", path, added)
 
 
 def in_seconds(text: str) -> float:
@@ -156,6 +220,25 @@ def test_pointing_at_a_plot_shows_the_two_frames_there(seen: Desk, page: Page) -
     stands_at(page, ".screens video >> nth=0", 0.0)
 
 
+def test_the_two_frames_keep_no_video_open_while_nobody_points(seen: Desk, page: Page) -> None:
+    opened(seen, page)
+    frames = page.locator(".frames")
+    videos = frames.locator("video")
+    t_ref_s = float(time_map(seen).to_ref(20.0))
+    place = place_in_likeness(seen, page, 20.0, t_ref_s)
+    page.mouse.move(*place)
+    expect(videos).to_have_count(2)
+    page.mouse.move(2, 2)
+    expect(videos).to_have_count(0)
+    page.mouse.move(*place)
+    stands_at(page, ".frames .new video", 20.0)
+    page.evaluate(_HIDE)
+    assert videos.count() == 0
+    expect(frames).to_be_hidden()
+    page.mouse.move(place[0] + 1, place[1])
+    stands_at(page, ".frames .ref video", t_ref_s)
+
+
 def test_far_off_the_map_the_matrix_shows_what_looks_alike_there(seen: Desk, page: Page) -> None:
     opened(seen, page)
     page.mouse.move(*place_in_likeness(seen, page, 5.0, 30.0))
@@ -198,19 +281,8 @@ def test_splits_are_those_of_the_map_and_true_within_what_is_stated(seen: Desk, 
     assert [row[0] for row in shown] == [name for name, _ in stops[:-1]]
     assert [row[1] for row in shown] == [name for name, _ in stops[1:]]
     at_ref_s = np.array([t_s for _, t_s in stops])
-    at_new_s = fitted.to_new(at_ref_s)
-    error_s = fitted.error_new_s(at_ref_s, NINE_IN_TEN)
-    expected = np.column_stack(
-        [
-            np.diff(at_ref_s),
-            np.diff(at_new_s),
-            np.diff(at_new_s) - np.diff(at_ref_s),
-            np.hypot(error_s[1:], error_s[:-1]),
-            (at_new_s - at_new_s[0] - (at_ref_s - at_ref_s[0]))[1:],
-        ]
-    )
     found = np.array([[in_seconds(cell) for cell in row[2:]] for row in shown])
-    assert found == pytest.approx(expected, abs=0.0051)
+    assert found == pytest.approx(splits_between(fitted, at_ref_s), abs=0.0051)
     truth = np.genfromtxt(SAMPLE / "truth_map.csv", delimiter=",", names=True)
     true_s = np.interp(at_ref_s, truth["t_ref"], truth["t_new"])
     off_s = np.abs(found[:, 1] - np.diff(true_s))
@@ -219,6 +291,55 @@ def test_splits_are_those_of_the_map_and_true_within_what_is_stated(seen: Desk, 
     expect(page.locator(".splits")).to_contain_text(
         "1 marker lies where the new run does not show the trail."
     )
+
+
+def test_many_markers_are_listed_a_page_at_a_time_with_the_same_numbers(
+    desk: Desk, page: Page, tmp_path: Path
+) -> None:
+    n = 900
+    markers = have_many_markers(desk, page, n)
+    opened(desk, page)
+    body = page.locator(".splits tbody tr")
+    expect(body).to_have_count(200)
+    page.get_by_role("button", name="Show 200 more").press("Enter")
+    expect(body).to_have_count(400)
+    fitted = time_map(desk)
+    first_s, last_s = (float(fitted.to_ref(edge)) for edge in (fitted.support[0][0], fitted.support[-1][1]))
+    expected = splits_between(fitted, np.array([first_s, *(m["t_ref_s"] for m in markers), last_s]))
+    shown = body.evaluate_all("(rows) => rows.map((row) => [...row.cells].map((cell) => cell.innerText))")
+    found = np.array([[in_seconds(cell) for cell in row[2:]] for row in shown])
+    assert found == pytest.approx(expected[:400], abs=0.0051)
+    with page.expect_download() as waiting:
+        page.get_by_role("button", name="Save as CSV").click()
+    waiting.value.save_as(tmp_path / "splits.csv")
+    with (tmp_path / "splits.csv").open(encoding="utf-8", newline="") as file:
+        saved = list(csv.DictReader(file))
+    columns = ("reference_s", "new_s", "difference_s", "expected_error_s", "cumulative_s")
+    values = np.array([[float(row[column]) for column in columns] for row in saved])
+    assert values == pytest.approx(expected, abs=0.00051)
+    for _ in range(3):
+        page.get_by_role("button", name=re.compile("Show .* more")).press("Enter")
+    expect(body).to_have_count(n + 1)
+    expect(page.get_by_role("region", name="From marker to marker")).to_be_focused()
+
+
+def test_plots_stay_and_are_drawn_again_only_where_a_marker_on_them_changes(desk: Desk, page: Page) -> None:
+    page.add_init_script(_COUNT_DRAWING)
+    markers = have_many_markers(desk, page, 300)
+    opened(desk, page)
+    canvases = page.locator(".pictures canvas").element_handles()
+    page.wait_for_function(_RESTS)
+    n_drawn = page.evaluate("window.nDrawn")
+    assert n_drawn > 0
+    markers[5] |= {"note": "It is muddy there.", "version": "another"}
+    tell_of_markers(desk, page)
+    page.wait_for_function(_RESTS)
+    assert page.evaluate("window.nDrawn") == n_drawn
+    markers[5] |= {"name": "Muddy", "version": "yet another"}
+    tell_of_markers(desk, page)
+    expect(page.locator(".splits tbody")).to_contain_text("Muddy")
+    page.wait_for_function(f"window.nDrawn > {n_drawn}")
+    assert all(canvas.evaluate("(canvas) => canvas.isConnected") for canvas in canvases)
 
 
 def test_who_was_faster_is_said_as_the_table_has_it(seen: Desk, page: Page) -> None:

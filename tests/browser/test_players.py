@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from support.desk import SAMPLE, Desk
 from support.videos import write_video
@@ -62,6 +62,15 @@ _PLAY = """({ speed, until_s }) => new Promise((resolve) => {
   pair.play(speed);
   look();
 })"""
+_FILES = re.compile("/files/")
+# What an error of the network does to a video that is on show.
+_BREAK = """() => {
+  for (const video of document.querySelectorAll(".screen video")) video.src = video.getAttribute("src");
+}"""
+_SEE = """(isSeen) => {
+  Object.defineProperty(document, "hidden", { configurable: true, get: () => !isSeen });
+  document.dispatchEvent(new Event("visibilitychange"));
+}"""
 
 
 @pytest.fixture
@@ -295,6 +304,134 @@ def test_what_no_browser_plays_is_offered_as_a_light_copy(own_desk: Desk, page: 
     assert len(own_desk.jobs("light")) == 1
 
 
+def test_a_video_is_back_when_mtbsync_is(desk: Desk, page: Page) -> None:
+    desk.open(page, f"/run/{desk.run}")
+    expect(page.locator(".player.new .time")).to_have_text("0:00.000")
+    page.route(_FILES, lambda route: route.abort("connectionrefused"))
+    page.evaluate(_BREAK)
+    problem = page.locator(".player.new .problem")
+    expect(problem).to_contain_text("mtbsync does not answer")
+    expect(problem.get_by_role("button", name="Make a light copy")).to_have_count(0)
+    page.unroute(_FILES)
+    problem.get_by_role("button", name="Try again").click()
+    expect(problem).to_have_count(0)
+    page.route(_FILES, lambda route: route.abort("connectionrefused"))
+    page.evaluate(_BREAK)
+    expect(problem).to_be_visible()
+    page.unroute(_FILES)
+    # A page that is seen again looks at everything anew, as one does that hears of mtbsync again.
+    page.evaluate(_SEE, False)
+    page.evaluate(_SEE, True)
+    expect(problem).to_have_count(0)
+    page.get_by_role("slider", name="Where the new run stands").fill("10")
+    expect(page.locator(".player.new .time")).to_have_text("0:10.000")
+
+
+def test_what_breaks_down_while_it_plays_stays_where_it_was(desk: Desk, page: Page) -> None:
+    desk.open(page, f"/run/{desk.run}")
+    clocks = page.locator(".players .time")
+    page.get_by_role("slider", name="Where the new run stands").fill("5")
+    expect(clocks.first).to_have_text("0:05.000")
+    page.get_by_role("button", name="Play").click()
+    expect(clocks.first).to_have_text(re.compile("0:0[6-9]"))
+    page.route(_FILES, lambda route: route.abort())
+    page.evaluate(_BREAK)
+    expect(page.locator(".player.new .problem")).to_be_visible()
+    expect(page.get_by_role("button", name="Play")).to_be_disabled()
+    page.keyboard.press("ArrowRight")
+    for time in clocks.all():
+        expect(time).to_have_text(re.compile(r"0:\d\d\.\d{3}"))
+
+
+def test_a_light_copy_that_is_no_good_is_tried_once(desk: Desk, page: Page) -> None:
+    asked: list[str] = []
+
+    def with_light_copy(route: Route) -> None:
+        answer = route.fetch()
+        route.fulfill(response=answer, json={**answer.json(), "has_light_copy": True})
+
+    def broken(route: Route) -> None:
+        asked.append(route.request.url)
+        route.fulfill(status=200, content_type="video/mp4", body=bytes(2000))
+
+    page.route("**/api/v1/recordings/*", with_light_copy)
+    page.route(_FILES, broken)
+    desk.open(page, f"/run/{desk.run}")
+    problems = page.locator(".screen .problem")
+    expect(problems).to_have_count(2)
+    expect(problems.get_by_role("button", name="Make a light copy")).to_have_count(2)
+    # Had it begun anew, the problems would be gone and come back meanwhile.
+    page.get_by_role("slider", name="Where the new run stands").fill("10")
+    expect(page.locator(".player.new .time")).to_have_text("0:10.000")
+    # Either copy of either video was looked at by the player, and then by who tells what is wrong.
+    assert len(asked) <= 2 * 2 * 2
+    assert {url.partition("which=")[2] for url in asked} == {"light", "original"}
+
+
+def test_a_page_that_is_not_seen_holds_no_connection(desk: Desk, page: Page) -> None:
+    desk.open(page, f"/run/{desk.run}")
+    expect(page.locator(".player.new .time")).to_have_text("0:00.000")
+    desk.until(lambda: _n_streams(desk) == 1)
+    page.get_by_role("button", name="Play").click()
+    page.evaluate(_SEE, False)
+    expect(page.get_by_role("group", name="Playing").get_by_role("status")).to_have_text("Paused")
+    # Only who tells something meets one that has gone.
+    marker = next(iter(desk.markers().values()))
+    path = f"/recordings/{desk.run}/markers/{marker['id']}"
+    desk.ask("PATCH", path, {"comment": "said while nobody looked"}, If_Match="*")
+    desk.until(lambda: _n_streams(desk) == 0)
+    page.evaluate(_SEE, True)
+    desk.until(lambda: _n_streams(desk) == 1)
+
+
+def test_a_video_at_rest_fetches_no_more_than_it_shows(desk: Desk, page: Page) -> None:
+    _open_pair(desk, page)
+    _go(page)
+    assert page.evaluate("[pair.newVideo.preload, pair.refVideo.preload]") == ["metadata", "metadata"]
+    page.evaluate("pair.close()")
+    assert page.evaluate("[pair.newVideo, pair.refVideo].map((v) => v.networkState)") == [0, 0]
+
+
+def test_a_stream_that_was_refused_is_asked_for_again(desk: Desk, page: Page) -> None:
+    page.clock.install()
+    refused = {"status": 503, "content_type": "application/problem+json", "body": '{"detail": "Too many."}'}
+    page.route("**/api/v1/events", lambda route: route.fulfill(**refused))
+    desk.open(page)
+    alert = page.get_by_role("alert")
+    expect(alert).to_contain_text("Too many.")
+    page.unroute("**/api/v1/events")
+    page.clock.run_for(10_000)
+    expect(alert).to_be_empty()
+    desk.until(lambda: _n_streams(desk) == 1)
+
+
+def test_that_mtbsync_does_not_answer_is_said_until_it_does(desk: Desk, page: Page) -> None:
+    desk.open(page)
+    alert = page.get_by_role("alert")
+    page.route("**/api/v1/health", lambda route: route.abort())
+    asks = """async (path) => {
+      const { ask, complain } = await import("/web/js/api.js");
+      await ask(path).catch(complain);
+    }"""
+    page.evaluate(asks, "/health")
+    expect(alert).to_contain_text("mtbsync does not answer")
+    # Of what was refused nobody is told that it is well.
+    page.evaluate(asks, "/folders")
+    expect(alert).to_be_empty()
+    page.evaluate(asks, "/recordings/none")
+    page.evaluate(asks, "/folders")
+    expect(alert).not_to_be_empty()
+
+
+def test_who_leaves_at_once_leaves_no_mistakes(desk: Desk, page: Page) -> None:
+    desk.open(page)
+    for _ in range(4):
+        page.evaluate("(place) => { location.hash = place; }", f"#/run/{desk.run}")
+        expect(page.locator(".players")).to_be_visible()
+        page.evaluate("() => { location.hash = '#/'; }")
+        expect(page.locator(".players")).to_have_count(0)
+
+
 def test_there_is_no_picture_of_a_file_that_is_away(own_desk: Desk, footage: Path) -> None:
     path = write_video(footage / "ride.mp4", _numbered(45), 30)
     recording = _known(own_desk, path)
@@ -317,6 +454,11 @@ def _numbered(n: int, size: tuple[int, int] = (64, 48)) -> list[Image]:
 def _known(desk: Desk, path: Path) -> str:
     """The id of a video, once the daemon knows it."""
     return str(desk.ask("POST", "/recordings", {"paths": [str(path)]})["recordings"][0]["id"])
+
+
+def _n_streams(desk: Desk) -> float:
+    """How many follow what happens."""
+    return desk.metric("mtbsync_event_streams")
 
 
 def _open_pair(desk: Desk, page: Page, recording: str | None = None) -> None:

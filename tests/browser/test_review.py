@@ -86,6 +86,8 @@ def test_from_a_dropped_ride_to_the_editor_s_file(desk: Desk, page: Page) -> Non
 
     # A nudge is an anchor, and the map goes through it.
     row(page, MARKER).click()
+    # Each side stands on the marker's own frame.
+    expect(page.locator(".player.ref .frame")).to_have_text(str(round(found["t_ref_s"] / FRAME_S)))
     page.keyboard.press("Shift+Period")
     desk.until(lambda: desk.markers()[MARKER]["state"] == "corrected")
     nudged = desk.markers()[MARKER]

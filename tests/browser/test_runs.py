@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import base64
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Request, Route, expect
 
 from mtbsync_daemon.places import Places
 from mtbsync_daemon.store import jobs, recordings, syncs, trails
@@ -29,6 +30,19 @@ _DROP = """([name, content]) => {
     document.querySelector("h1").dispatchEvent(new DragEvent(kind, about));
   }
 }"""
+
+# Keeps back every further piece of the list until `release()` is called.
+_HOLD_PIECES = """
+  const fetched = window.fetch;
+  const held = new Promise((go) => { window.release = go; });
+  window.nHeld = 0;
+  window.fetch = async (path, how) => {
+    const answer = await fetched(path, how);
+    if (!/recordings[?]show=all.*cursor=/.test(path)) return answer;
+    window.nHeld += 1;
+    await held;
+    return answer;
+  };"""
 
 # As whoever scrolls on and on.
 _GO_DOWN = """() => {
@@ -57,6 +71,29 @@ def many(library: Path, tmp_path: Path) -> Iterator[Desk]:
     made.start()
     yield made
     made.stop()
+
+
+Alter = Callable[[str, Callable[[Any], None]], None]
+
+
+@pytest.fixture
+def alter(page: Page) -> Iterator[Alter]:
+    """Has the page get what is made of the documents that it asks for at addresses like a pattern."""
+
+    def begin(pattern: str, change: Callable[[Any], None]) -> None:
+        def answer(route: Route) -> None:
+            if route.request.method != "GET":
+                route.fallback()
+                return
+            found = route.fetch()
+            document = found.json()
+            change(document)
+            route.fulfill(response=found, json=document)
+
+        page.route(pattern, answer)
+
+    yield begin
+    page.unroute_all(behavior="ignoreErrors")
 
 
 def _add_many(data: Path) -> None:
@@ -171,6 +208,23 @@ def test_a_long_list_comes_in_pieces_as_its_end_does(many: Desk, page: Page) -> 
     expect(page.locator(".runs-more")).to_have_count(0)
 
 
+def test_what_comes_while_the_next_piece_is_loaded_stays_listed(many: Desk, page: Page) -> None:
+    page.add_init_script(_HOLD_PIECES)
+    many.open(page)
+    cards = page.locator("li.run")
+    expect(cards.first).to_be_visible()
+    n = cards.count()
+    page.get_by_role("button", name="Show more").click()
+    many.until(lambda: page.evaluate("nHeld > 0"))
+    _drop(page, _seen_as_another(many, "dropped.mp4"), "dropped.mp4")
+    expect(_card(page, "dropped.mp4")).to_have_count(1)
+    page.evaluate("release()")
+    expect(cards.nth(n + 40)).to_be_attached()
+    expect(_card(page, "dropped.mp4")).to_have_count(1)
+    names = page.locator("li.run h3").all_text_contents()
+    assert len(set(names)) == len(names)
+
+
 # --- what waits -----------------------------------------------------------------------------------
 
 
@@ -197,6 +251,66 @@ def test_what_another_decides_is_seen_without_a_reload(many: Desk, page: Page) -
     sync = many.recording("GX010000.MP4")["sync"]
     many.ask("PATCH", f"/syncs/{sync['id']}", {"accepted": True}, If_Match="*")
     expect(waiting.locator("li.run")).to_have_count(N_WAITING - 1)
+
+
+def _judged(verdict: str) -> Callable[[Any], None]:
+    def change(document: Any) -> None:
+        for recording in document.get("recordings", [document]):
+            if recording.get("sync"):
+                recording["sync"] |= {"verdict": verdict, "accepted": False}
+
+    return change
+
+
+def test_only_what_was_seen_is_trusted_in_the_list(many: Desk, page: Page, alter: Alter) -> None:
+    alter("**/api/v1/syncs/*", lambda sync: sync.update(version=sync["version"] + 1))
+    many.open(page)
+    page.get_by_role("button", name="Trust it: GX010002.MP4").click()
+    expect(page.get_by_text("GX010002.MP4 has changed meanwhile; look at it again.")).to_be_visible()
+    assert not many.recording("GX010002.MP4")["sync"]["accepted"]
+
+
+def test_only_what_was_seen_is_trusted_at_the_desk(desk: Desk, page: Page, alter: Alter) -> None:
+    sent: list[Request] = []
+    page.on("request", lambda request: sent.append(request) if request.method == "PATCH" else None)
+    alter("**/api/v1/recordings/*", _judged("review"))
+    alter("**/api/v1/syncs/*", lambda sync: sync.update(version=sync["version"] + 1))
+    desk.open(page, f"/run/{desk.run}")
+    page.get_by_role("button", name="Trust it").click()
+    expect(page.get_by_text("new.mp4 has changed meanwhile; look at it again.")).to_be_visible()
+    assert sent == []
+
+
+@pytest.mark.parametrize(("verdict", "tone"), [("accept", "good"), ("review", "doubt"), ("reject", "bad")])
+def test_the_list_and_the_desk_say_the_same_of_a_run(
+    desk: Desk, page: Page, alter: Alter, verdict: str, tone: str
+) -> None:
+    for pattern in ("**/api/v1/recordings?*", "**/api/v1/recordings/*"):
+        alter(pattern, _judged(verdict))
+    desk.open(page)
+    listed = _card(page, "new.mp4").locator(f"span.{tone}")
+    expect(listed).to_be_visible()
+    words = listed.inner_text()
+    page.goto(f"{desk.url}/#/run/{desk.run}")
+    expect(page.locator(f".verdict strong.{tone}")).to_have_text(words)
+
+
+def test_what_has_been_lined_up_already_is_not_said_to_be_lined_up_now(
+    desk: Desk, page: Page, alter: Alter
+) -> None:
+    alter("**/api/v1/recordings/*", _judged("review"))
+    told = page.get_by_text(
+        "new.mp4 has been compared with whichever trail fits before, and that counts now."
+    )
+    desk.open(page)
+    card = _card(page, "new.mp4")
+    card.get_by_text("Other choices").click()
+    card.get_by_role("button", name="Line it up").click()
+    expect(told).to_be_visible()
+    page.goto(f"{desk.url}/#/run/{desk.run}")
+    expect(told).to_have_count(0)
+    page.get_by_role("button", name="Line it up").click()
+    expect(told).to_be_visible()
 
 
 def test_what_failed_says_why_and_is_tried_again(desk: Desk, page: Page) -> None:
@@ -239,6 +353,23 @@ def test_a_file_that_is_dropped_appears_and_is_lined_up(desk: Desk, page: Page) 
     expect(card).to_contain_text("Lined up")
     (kept,) = Places(desk.data).footage.rglob("dropped.mp4")
     assert kept.read_bytes() == (desk.data.parent / "dropped.mp4").read_bytes()
+
+
+def test_where_nothing_may_be_changed_nothing_that_is_dropped_is_taken(
+    desk: Desk, page: Page, alter: Alter
+) -> None:
+    sent: list[Request] = []
+    page.on("request", lambda request: sent.append(request) if request.method == "PUT" else None)
+    alter("**/api/v1/health", lambda health: health.update(changes="none"))
+    desk.open(page)
+    expect(page.get_by_text("read only", exact=True)).to_be_visible()
+    expect(page.get_by_role("button", name="Add footage")).to_have_count(0)
+    _drop(page, SAMPLE / "new.mp4", "dropped.mp4")
+    # What the page had asked for by then is known once it has been answered something else.
+    page.evaluate("fetch('/api/v1/folders').then((answer) => answer.json())")
+    assert sent == []
+    expect(page.get_by_role("region", name="Being done now")).to_have_count(0)
+    expect(_card(page, "new.mp4")).to_be_visible()
 
 
 def test_several_files_are_chosen_and_what_lies_beside_one_comes_along(desk: Desk, page: Page) -> None:

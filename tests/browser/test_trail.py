@@ -59,6 +59,53 @@ def test_markers_are_added_edited_moved_and_deleted(desk: Desk, page: Page) -> N
     assert len(marked(desk)) == len(before)
 
 
+def test_what_was_done_to_markers_is_undone_and_done_again(desk: Desk, page: Page) -> None:
+    open_trail(desk, page)
+    before = marked(desk)
+    undo, redo = (page.get_by_role("button", name=name) for name in ("Undo", "Redo"))
+    expect(undo).to_be_disabled()
+    choose(page, TRUNK)
+    page.get_by_label("Comment", exact=True).fill("Mind your head")
+    page.keyboard.press("Tab")
+    expect(undo).to_contain_text("changed")
+    page.get_by_role("button", name="1 frame on").click()
+    expect(undo).to_contain_text("moved")
+    page.get_by_role("button", name="Delete it").click()
+    expect(undo).to_contain_text("deleted")
+    assert TRUNK not in marked(desk)
+    page.keyboard.press("m")
+    expect(undo).to_contain_text("added")
+    assert len(marked(desk)) == len(before)
+
+    page.keyboard.press("Escape")
+    page.get_by_role("grid").focus()
+    page.keyboard.press("z")
+    page.keyboard.press("z")
+    desk.until(lambda: TRUNK in marked(desk) and len(marked(desk)) == len(before))
+    assert marked(desk)[TRUNK]["comment"] == "Mind your head"
+    undo.click()
+    undo.click()
+    desk.until(lambda: marked(desk) == before)
+    expect(undo).to_be_disabled()
+    redo.click()
+    desk.until(lambda: marked(desk)[TRUNK]["comment"] == "Mind your head")
+
+
+def test_undoing_does_not_overrule_who_changed_the_marker_since(desk: Desk, page: Page) -> None:
+    open_trail(desk, page)
+    choose(page, TRUNK)
+    page.get_by_label("Comment", exact=True).fill("Mine")
+    page.keyboard.press("Tab")
+    desk.until(lambda: marked(desk)[TRUNK]["comment"] == "Mine")
+    trail = trail_of(desk)
+    other = [{**m, "comment": "Theirs"} if m["name"] == TRUNK else m for m in trail["markers"]]
+    desk.ask("PATCH", f"/trails/{trail['id']}", {"markers": other}, If_Match="*")
+    expect(page.get_by_label("Comment", exact=True)).to_have_value("Theirs")
+    page.get_by_role("button", name="Undo").click()
+    expect(page.get_by_role("alert").filter(has_text="was changed elsewhere since")).to_be_visible()
+    assert marked(desk)[TRUNK]["comment"] == "Theirs"
+
+
 def test_a_trail_is_renamed_and_lists_its_runs(desk: Desk, page: Page) -> None:
     open_trail(desk, page)
     runs = page.get_by_role("region", name="Runs of this trail")

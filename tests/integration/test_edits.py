@@ -159,11 +159,13 @@ def test_an_edit_that_another_has_overtaken_is_passed_over(run: Run) -> None:
 
 
 def test_a_note_stays_when_the_map_is_fitted_again(run: Run) -> None:
-    run.change("jump", extra=(("note", "mind the root"), ("labels", "roots")))
+    extra = (("note", "mind the root"), ("labels", "roots"))
+    run.change("jump", extra=extra, comment="late", own=("comment", "labels", "note"))
     run.change("drop", t_s=3.4, state=MarkerState.CORRECTED)
     run.house.work()
     jump = run.markers()["jump"]
     assert (jump.note, jump.labels, jump.state) == ("mind the root", ("roots",), MarkerState.FOUND)
+    assert (jump.comment, jump.t_s) == ("late", 6.0)
     run.undo()
     run.house.work()
     assert run.undo() == "jump edited"
@@ -264,4 +266,5 @@ def _do(run: Run, act: tuple[str, Any, Any]) -> None:
     elif kind == "decide":
         run.change(what, state=value)
     else:
-        run.change(what, extra=markers.with_column(run.markers()[what].extra, markers.NOTE, value))
+        extra = markers.with_column(run.markers()[what].extra, markers.NOTE, value)
+        run.change(what, extra=extra, own=(markers.NOTE,))

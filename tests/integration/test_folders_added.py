@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import sys
@@ -92,7 +93,22 @@ def test_what_stood_there_before_stays_to_the_letter() -> None:
     after = add_folder(before, WHERE, BASE / "three", "Home trail")
     assert after.startswith(before)
     assert [folder.path.name for folder in understood(after, WHERE).folder] == ["one", "two", "three"]
-    assert remove_folder(after, WHERE, BASE / "three").rstrip("\n") == before.rstrip("\n")
+    assert remove_folder(after, WHERE, BASE / "three") == before
+
+
+@pytest.mark.parametrize("before", ["sweep_s = 5\n", "sweep_s = 5\r\n", "sweep_s = 5\n\n\n", "# none\n"])
+def test_adding_and_forgetting_again_and_again_leaves_the_file_as_it_was(before: str) -> None:
+    text = before
+    for _ in range(3):
+        text = add_folder(add_folder(text, WHERE, BASE / "one", "find"), WHERE, BASE / "two", "find")
+        for name in ("one", "two"):
+            text = remove_folder(text, WHERE, BASE / name)
+    assert text == before
+
+
+def test_what_follows_a_folder_stays_set_off() -> None:
+    text = f"sweep_s = 5\n\n[[folder]]\npath = {json.dumps(str(BASE / 'one'))}\n# where\n[server]\nport = 0\n"
+    assert remove_folder(text, WHERE, BASE / "one") == "sweep_s = 5\n\n# where\n[server]\nport = 0\n"
 
 
 def test_a_folder_is_taken_out_with_its_lines_and_no_others() -> None:
@@ -148,8 +164,23 @@ def test_it_can_be_taken_off_again_and_its_runs_stay(daemon: Served, tmp_path: P
     assert [folder["path"] for folder in reply.json["folders"]] == [str(more)]
     assert daemon.ask("POST", "/api/v1/folders/forget", {"path": str(rides)}).status == 404
     daemon.ask("POST", "/api/v1/folders/forget", {"path": str(more)})
-    assert _settings(daemon).rstrip("\n") == before.rstrip("\n")
+    assert _settings(daemon) == before
     assert len(daemon.get("/recordings")["recordings"]) == 1
+
+
+def test_a_folder_is_the_same_however_its_path_is_written(daemon: Served, tmp_path: Path) -> None:
+    rides, more = _made(tmp_path / "rides"), _made(tmp_path / "more")
+    odd = tmp_path / "more" / ".." / "rides"
+    assert _add(daemon, f"{odd}{os.sep}").json["folders"][0]["path"] == str(rides)
+    assert daemon.ask("POST", "/api/v1/folders/forget", {"path": f"{odd}{os.sep}"}).json["folders"] == []
+    found = daemon.get(f"/disk?path={odd}{os.sep}")
+    assert (found["path"], found["parent"]) == (str(rides), str(tmp_path))
+    # As somebody may have written it by hand.
+    written = tmp_path / "rides" / ".." / "more"
+    text = f"{_settings(daemon)}\n[[folder]]\npath = {json.dumps(str(written))}\n"
+    daemon.services.settings.path.write_text(text, encoding="utf-8")
+    asyncio.run_coroutine_threadsafe(daemon.services.settings.look(), daemon.loop).result()
+    assert daemon.ask("POST", "/api/v1/folders/forget", {"path": str(more)}).json["folders"] == []
 
 
 def test_its_runs_are_lined_up_with_the_trail_that_was_named(daemon: Served, tmp_path: Path) -> None:
@@ -227,6 +258,32 @@ def test_what_nobody_would_want_to_be_walked_is_refused_with_a_sentence(
         reply = _add(daemon, path)
         assert reply.status == 409, path
         assert "watch" in reply.json["detail"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need leave on Windows")
+def test_a_link_that_leads_round_in_a_circle_is_called_that(daemon: Served, tmp_path: Path) -> None:
+    loop = tmp_path / "loop"
+    loop.symlink_to(loop)
+    for reply in (_add(daemon, loop), daemon.ask("GET", f"/api/v1/disk?path={loop}")):
+        assert reply.status == 422
+        assert "leads round in a circle" in reply.json["detail"]
+    # A folder that became one after it was added stands in nobody's way.
+    rides = _made(tmp_path / "rides")
+    _add(daemon, rides)
+    rides.rmdir()
+    rides.symlink_to(rides)
+    assert _add(daemon, _made(tmp_path / "more")).status == 200
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="such folders are Linux's")
+@pytest.mark.parametrize("path", ["/proc", "/proc/self/fd", "/sys", "/dev"])
+def test_what_the_system_only_shows_as_folders_is_refused(daemon: Served, tmp_path: Path, path: str) -> None:
+    link = tmp_path / "link"
+    link.symlink_to(path)
+    for wanted in (path, link):
+        reply = _add(daemon, wanted)
+        assert reply.status == 422
+        assert "is a part of the system" in reply.json["detail"]
 
 
 @pytest.mark.skipif(sys.platform == "win32" or os.getuid() == 0, reason="needs a folder that may not be read")

@@ -476,6 +476,26 @@ def test_a_job_is_cancelled_while_it_waits_and_while_it_runs(daemon: Served) -> 
 # --- markers --------------------------------------------------------------------------------------
 
 
+def test_what_a_person_writes_into_a_marker_decides_nothing_and_stays(
+    daemon: Served, synced: tuple[str, str]
+) -> None:
+    run, _ = synced
+    path = f"/api/v1/recordings/{run}/markers/gate"
+    seen = daemon.ask("GET", path)
+    written = {"name": "Gate, closed", "comment": "stop", "note": "ask Tom", "labels": ["gate", "stop"]}
+    told = daemon.ask("PATCH", path, written, {"If-Match": seen.headers["ETag"]}).json
+    assert {name: told[name] for name in written} == written
+    for name in ("state", "needs_review", "t_s", "expected_error_s", "confidence"):
+        assert told[name] == seen.json[name]
+    daemon.post(f"/syncs/{daemon.get(f'/recordings/{run}')['sync']['id']}/again")
+    daemon.until_idle()
+    again = daemon.ask("GET", path).json
+    assert {name: again[name] for name in (*written, "state")} == {**written, "state": "found"}
+    daemon.post(f"/recordings/{run}/undo")
+    daemon.until_idle()
+    assert daemon.ask("GET", path).json["name"] == "gate"
+
+
 def test_a_person_corrects_accepts_and_rejects_markers(daemon: Served, synced: tuple[str, str]) -> None:
     run, _ = synced
     path = f"/api/v1/recordings/{run}/markers/gate"

@@ -7,6 +7,7 @@ import asyncio
 import io
 import zipfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -182,6 +183,19 @@ def test_the_same_markers_give_the_same_zip(daemon: Served, run: str) -> None:
     assert daemon.ask("GET", f"/api/v1/recordings/{run}/exports.zip").body == first.body
     daemon.place(run, [carried("gate", 11.0)])
     assert daemon.ask("GET", f"/api/v1/recordings/{run}/exports.zip").body != first.body
+
+
+def test_several_that_ask_at_once_get_a_zip_each_and_no_file_is_left(daemon: Served, run: str) -> None:
+    daemon.executor.goes_on.clear()
+    with ThreadPoolExecutor(2) as people:
+        asked = [people.submit(daemon.ask, "GET", f"/api/v1/recordings/{run}/exports.zip") for _ in range(2)]
+        daemon.until(lambda: daemon.executor.started.count("zip") == 2)
+        daemon.executor.goes_on.set()
+        replies = [one.result() for one in asked]
+    assert [reply.status for reply in replies] == [200, 200]
+    assert replies[0].body == replies[1].body
+    assert zipfile.ZipFile(io.BytesIO(replies[0].body)).testzip() is None
+    assert not list((daemon.services.places.artifacts / "zips").iterdir())
 
 
 def test_another_process_makes_the_same_zip(tmp_path: Path) -> None:

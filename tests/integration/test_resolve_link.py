@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from mtbsync_daemon.http.resolve_link import ResolveLink
+from mtbsync_daemon.library import StateError
 from support.served import TOKEN, Served, carried, served
 
 LONG_S = 20.0
@@ -136,6 +137,19 @@ def test_an_answer_to_what_nobody_asked_for_is_refused(daemon: Served) -> None:
     assert reply.status == 404
 
 
+def test_only_what_is_being_done_is_answered_and_once(daemon: Served, run: str) -> None:
+    poll(daemon)
+    asked = send(daemon, run)
+    path, answer = f"/api/v1/resolve/requests/{asked['id']}", {"state": "done", "said": "Markers: 1 added."}
+    assert daemon.ask("PATCH", path, answer).status == 409
+    assert poll(daemon)["id"] == asked["id"]
+    assert daemon.ask("PATCH", path, answer).status == 200
+    reply = daemon.ask("PATCH", path, {"state": "failed", "said": "It went away."})
+    assert reply.status == 409
+    assert reply.json["detail"].endswith(".")
+    assert daemon.get("/resolve")["requests"] == [{**asked, **answer}]
+
+
 @pytest.mark.parametrize("wait_s", [-1, 21, "5", None])
 def test_nobody_waits_for_longer_than_a_while(daemon: Served, wait_s: Any) -> None:
     body = {"timeline": "Cut 1", "wait_s": wait_s}
@@ -198,12 +212,12 @@ def test_even_if_the_script_is_the_first_to_come_back(link: ResolveLink, clock: 
 
 def test_a_script_at_work_is_connected(link: ResolveLink, clock: Clock) -> None:
     take(link)
-    link.ask("run")
-    assert take(link).recording_id == "run"
+    taken = link.ask("run")
+    assert take(link) is taken
     clock.at += 60.0
     assert link.is_connected
     link.ask("other")
-    link.answer(link.requests[1].request_id, "done", "")
+    link.answer(taken.request_id, "done", "")
     clock.at += 5.0
     assert [r.state for r in link.requests] == ["waiting", "done"]
 
@@ -231,6 +245,23 @@ def test_who_is_gone_gets_nothing(link: ResolveLink) -> None:
 def test_only_the_last_requests_are_remembered(link: ResolveLink) -> None:
     take(link)
     for k in range(60):
-        link.ask(f"run {k}")
+        asked = link.ask(f"run {k}")
+        take(link)
+        link.answer(asked.request_id, "done", "")
     assert len(link.requests) == 50
     assert link.requests[0].recording_id == "run 59"
+
+
+def test_where_too_many_wait_no_more_are_taken_and_none_is_dropped(link: ResolveLink) -> None:
+    take(link)
+    for k in range(50):
+        link.ask(f"run {k}")
+    with pytest.raises(StateError, match="no more can be sent"):
+        link.ask("one more")
+    first = take(link)
+    assert first.recording_id == "run 0"
+    with pytest.raises(StateError):
+        link.ask("one more")
+    link.answer(first.request_id, "done", "")
+    link.ask("one more")
+    assert [r.recording_id for r in link.requests] == ["one more", *(f"run {k}" for k in range(49, 0, -1))]

@@ -144,6 +144,29 @@ def test_a_file_of_that_name_is_never_written_over(daemon: Served, batch: str) -
     assert _kept(daemon, batch) == ["RIDE.MP4"]
 
 
+def test_an_empty_file_is_refused_with_a_sentence(daemon: Served, batch: str) -> None:
+    reply = _send(daemon, batch, "RIDE.MP4", b"")
+    assert reply.status == 422
+    assert reply.json["detail"] == "RIDE.MP4 is empty; copy it from the card once more."
+    assert not (_footage(daemon) / batch).exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need leave on Windows")
+@pytest.mark.parametrize("is_there", [True, False])
+def test_p7_a_batch_that_is_a_link_leads_nowhere(
+    daemon: Served, batch: str, tmp_path: Path, is_there: bool
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    if is_there:
+        elsewhere.mkdir()
+    _footage(daemon).mkdir(parents=True, exist_ok=True)
+    (_footage(daemon) / batch).symlink_to(elsewhere)
+    reply = _send(daemon, batch, "RIDE.MP4")
+    assert reply.status == 409
+    assert "is a link to elsewhere" in reply.json["detail"]
+    assert not list(elsewhere.glob("*"))
+
+
 def test_of_several_that_send_the_same_name_at_once_one_is_kept_whole(daemon: Served, batch: str) -> None:
     contents = [bytes([k]) * BIG for k in range(6)]
     with ThreadPoolExecutor(6) as threads:

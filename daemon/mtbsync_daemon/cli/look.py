@@ -155,7 +155,8 @@ def _look(
 def _say(console: Console, looking: Looking, wanted: Wanted, url: str) -> None:
     for sentence in (*looking.found.left_out, *looking.found.away.values()):
         console.warn(sentence)
-    console.say(f"mtbsync runs at {looking.url}; Ctrl-C ends it. Open its page, once: {url}")
+    console.say("mtbsync shows these until Ctrl-C. Its page, for as long as it runs:")
+    console.say(url)
     if not wanted.is_saved:
         console.say("Nothing can be changed there; start it with --allow-write to change markers.")
     elif wanted.root:

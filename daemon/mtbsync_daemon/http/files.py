@@ -140,7 +140,8 @@ async def receive_file(request: web.Request, path: Path) -> None:
     """Keep what a request holds as the new file `path`; until all of it has come it has another name.
 
     Raises:
-        Problem: there is such a file, or another request is sending it; the disk is full.
+        Problem: there is such a file, or another request is sending it; its folder is a link; the disk is
+            full.
     """
     n_bytes = request.content_length or 0
     try:
@@ -171,6 +172,8 @@ def _begun(path: Path, n_bytes: int) -> BinaryIO:
             "Make room, or have the folder watched that it lies in.",
         )
     with _FOLDERS:
+        if path.parent.is_symlink():
+            raise Problem(409, f"{path.parent} is a link to elsewhere, where nothing is kept; remove it.")
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             file = _unfinished(path).open("xb")

@@ -15,6 +15,7 @@ from typing import Literal
 
 from aiohttp import web
 
+from mtbsync_daemon.library import StateError
 from mtbsync_daemon.store.ids import new_id, now
 
 State = Literal["waiting", "doing", "done", "failed"]
@@ -25,13 +26,16 @@ _GRACE_S = 10.0
 _DOING_S = 120.0
 _MOST_REQUESTS = 50
 _GONE = "DaVinci Resolve was not connected any more, so nothing was done. Connect it, and send them again."
+_TOO_MANY = "So many runs wait for DaVinci Resolve that no more can be sent; wait until it has done some."
+_UNASKED = "That is not being done in DaVinci Resolve, so nothing can have come of it."
 _SILENT = "DaVinci Resolve did not say how it went; look at the timeline."
 
 
 @dataclass
 class LinkRequest:
     """What a person asked for: a run's markers on the timeline that is open in Resolve. `said` is what came
-    of it, in sentences; `since` is when it came into this state."""
+    of it, in sentences; `since` is when it came into this state. While it `awaits_answer`, a script has taken
+    it and has not said how it went."""
 
     request_id: str
     recording_id: str
@@ -39,6 +43,7 @@ class LinkRequest:
     said: str
     asked_at: float
     since: float
+    awaits_answer: bool = False
 
     def become(self, state: State, at: float, said: str = "") -> None:
         """Go on to another state."""
@@ -75,13 +80,22 @@ class ResolveLink:
         return tuple(reversed(self._requests))
 
     def ask(self, recording_id: str) -> LinkRequest:
-        """Have a run's markers put on the open timeline; what waits for its turn is not asked for twice."""
+        """Have a run's markers put on the open timeline; what waits for its turn is not asked for twice.
+
+        Raises:
+            StateError: too many wait.
+        """
         for waiting in self.requests:
             if waiting.state == "waiting" and waiting.recording_id == recording_id:
                 return waiting
+        if len(self._requests) == _MOST_REQUESTS:
+            ended = next((r for r in self._requests if r.state in ("done", "failed")), None)
+            if ended is None:
+                raise StateError(_TOO_MANY)
+            self._requests.remove(ended)
         at = self.clock()
         asked = LinkRequest(new_id(), recording_id, "waiting", "", at, at)
-        self._requests = [*self._requests, asked][-_MOST_REQUESTS:]
+        self._requests.append(asked)
         self._wake()
         return asked
 
@@ -100,16 +114,25 @@ class ResolveLink:
                     waiting = next((r for r in self._requests if r.state == "waiting"), None)
                     if waiting is not None:
                         waiting.become("doing", self.clock())
+                        waiting.awaits_answer = True
                         return waiting
                     await self._changed.wait()
         return None
 
     def answer(self, request_id: str, state: Literal["done", "failed"], said: str) -> LinkRequest | None:
-        """Note what came of a request; None where there is none of that id."""
+        """Note what came of a request; None where there is none of that id.
+
+        Raises:
+            StateError: no script has taken it, or it has been answered already.
+        """
         found = next((r for r in self._requests if r.request_id == request_id), None)
-        if found is not None:
-            found.become(state, self.clock(), said)
-            self._connected_until = max(self._connected_until, self.clock() + _GRACE_S)
+        if found is None:
+            return None
+        if not found.awaits_answer:
+            raise StateError(_UNASKED)
+        found.become(state, self.clock(), said)
+        found.awaits_answer = False
+        self._connected_until = max(self._connected_until, self.clock() + _GRACE_S)
         return found
 
     def close(self) -> None:

@@ -152,7 +152,8 @@ def _same(one: MarkerRow | AnchorRow | None, other: MarkerRow | AnchorRow | None
     """Whether no person has changed it; where a sync puts what it found is nobody's doing."""
     if isinstance(one, MarkerRow) and isinstance(other, MarkerRow):
         if one.state is other.state is markers.MarkerState.FOUND:
-            return (one.note, one.labels) == (other.note, other.labels)
+            written = one.own == other.own
+            return written and all(getattr(one, name) == getattr(other, name) for name in one.own)
         return replace(one, version=0) == replace(other, version=0)
     return one == other
 

@@ -36,7 +36,8 @@ class MarkerRow:
     """A marker of a run, at `t_s` of it and at `t_ref_s` of its trail's reference; None says that the place
     is not shown there. `sync_id` None tells a person's own. `expected_error_s` bounds its error in nine cases
     of ten; `extra` are columns that mtbsync has no use for, and among them `NOTE` and `LABELS`, in order;
-    each change gives it a `version` that it has never had."""
+    each change gives it a `version` that it has never had. `own` names what of it a person wrote, fields and
+    columns of `extra`: no sync writes that anew."""
 
     recording_id: str
     marker_id: str
@@ -54,6 +55,7 @@ class MarkerRow:
     extra: tuple[tuple[str, str], ...] = ()
     state: MarkerState = MarkerState.FOUND
     version: int = 1
+    own: tuple[str, ...] = ()
 
     @property
     def note(self) -> str:
@@ -79,15 +81,17 @@ def place(db: sqlite3.Connection, recording_id: str, markers: Iterable[MarkerRow
         if known is None:
             _write(db, new)
         elif known.state is MarkerState.FOUND:
-            _write(db, replace(new, extra=_with_words_of(known, new.extra)))
+            _write(db, _with_words_of(known, new))
     events.add(db, "markers", recording_id)
 
 
-def _with_words_of(known: MarkerRow, extra: Sequence[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
-    """`extra` with the note and the labels that a marker has already."""
-    for name in (NOTE, LABELS):
-        extra = with_column(extra, name, dict(known.extra).get(name) or dict(extra).get(name, ""))
-    return tuple(extra)
+def _with_words_of(known: MarkerRow, new: MarkerRow) -> MarkerRow:
+    """What a sync found, in the words of a person who wrote some of them."""
+    extra = new.extra
+    for name in {NOTE, LABELS}.intersection(known.own):
+        extra = with_column(extra, name, dict(known.extra).get(name, ""))
+    fields = {name: getattr(known, name) for name in known.own if name not in (NOTE, LABELS)}
+    return replace(new, **fields, extra=extra, own=known.own)
 
 
 def is_decided(db: sqlite3.Connection, recording_id: str) -> bool:
@@ -144,7 +148,8 @@ def counts(db: sqlite3.Connection, recording_id: str) -> tuple[int, int]:
 def of_document(document: Mapping[str, Any]) -> MarkerRow:
     """The marker that `dataclasses.asdict` made this document of."""
     extra = tuple((key, value) for key, value in document["extra"])
-    return MarkerRow(**{**document, "extra": extra, "state": MarkerState(document["state"])})
+    state, own = MarkerState(document["state"]), tuple(document.get("own", ()))
+    return MarkerRow(**{**document, "extra": extra, "state": state, "own": own})
 
 
 def of_recording(db: sqlite3.Connection, recording_id: str) -> list[MarkerRow]:
@@ -166,7 +171,7 @@ def get(db: sqlite3.Connection, recording_id: str, marker_id: str) -> MarkerRow 
 
 def content_key(markers: Sequence[MarkerRow]) -> str:
     """Names what an export of these markers would hold."""
-    told_apart = [asdict(replace(m, recording_id="", sync_id="", version=0)) for m in markers]
+    told_apart = [asdict(replace(m, recording_id="", sync_id="", version=0, own=())) for m in markers]
     return key_of("markers", told_apart)
 
 
@@ -189,8 +194,8 @@ def _write(db: sqlite3.Connection, m: MarkerRow) -> None:
     ).fetchone()
     db.execute(
         "INSERT OR REPLACE INTO markers (recording_id, id, sync_id, name, colour, comment, t_ref_s, t_s, "
-        "duration_s, confidence, expected_error_s, needs_review, reason, extra, state, version) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "duration_s, confidence, expected_error_s, needs_review, reason, extra, state, version, own) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             m.recording_id,
             m.marker_id,
@@ -208,6 +213,7 @@ def _write(db: sqlite3.Connection, m: MarkerRow) -> None:
             json.dumps(m.extra),
             m.state,
             version[0],
+            json.dumps(m.own),
         ),
     )
 
@@ -230,4 +236,5 @@ def _marker(row: sqlite3.Row) -> MarkerRow:
         tuple((key, value) for key, value in json.loads(row["extra"])),
         MarkerState(row["state"]),
         row["version"],
+        tuple(json.loads(row["own"])),
     )

@@ -29,7 +29,7 @@ _SHOWN = {
     "references": _IS_REFERENCE,
     "waiting": (
         f"(NOT {_IS_REFERENCE} AND ({_CURRENT_STATE}) IS NOT 'cancelled' AND ("
-        "EXISTS (SELECT 1 FROM jobs WHERE state = 'needs_review' AND recording_id = r.id) "
+        f"({_CURRENT_STATE}) IN ('needs_review', 'failed') "
         "OR EXISTS (SELECT 1 FROM markers WHERE recording_id = r.id AND state = 'found' AND needs_review "
         "AND t_s IS NOT NULL)))"
     ),
@@ -209,7 +209,8 @@ def replace_if_unused(db: sqlite3.Connection, recording_id: str, successor_id: s
     or a person has worked on it. What was written for editors is the successor's to write anew."""
     is_used = db.execute(
         "SELECT 1 FROM files WHERE recording_id = ?1 UNION SELECT 1 FROM trails WHERE recording_id = ?1 "
-        "UNION SELECT 1 FROM markers WHERE recording_id = ?1 AND state != 'found'",
+        "UNION SELECT 1 FROM markers WHERE recording_id = ?1 AND (state != 'found' OR own != '[]') "
+        "UNION SELECT 1 FROM anchors WHERE recording_id = ?1",
         (recording_id,),
     ).fetchone()
     if is_used is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -19,6 +20,7 @@ from mtbsync_daemon.http.routing import Call, Route, after_time, page_of
 from mtbsync_daemon.library import Library, StateError
 from mtbsync_daemon.store import exports, markers
 from mtbsync_daemon.store.exports import ExportRow
+from mtbsync_daemon.store.ids import new_id
 from mtbsync_daemon.store.recordings import RecordingRow
 from mtbsync_integrations.formats import describe, format_names
 
@@ -69,9 +71,14 @@ async def offers(call: Call, recording_id: str) -> models.Offers:
 async def everything(call: Call, recording_id: str) -> web.StreamResponse:
     """A run's markers as they are now in every format, and what each loses, in one .zip."""
     wanted = await call.read(_wanted, call.services.library, recording_id)
-    path = call.services.places.artifacts / "zips" / f"{recording_id}.zip"
-    await call.ask("zip", {**wanted.params, "stem": wanted.stem, "path": str(path)})
-    return await send_file(call.request, path, _attached(f"{wanted.stem}.zip", "application/zip"))
+    # A file of its own for each that asks: Windows replaces none that is being read.
+    path = call.services.places.artifacts / "zips" / f"{recording_id}.{new_id()}.zip"
+    try:
+        await call.ask("zip", {**wanted.params, "stem": wanted.stem, "path": str(path)})
+        content = await on_disk(call.request, path.read_bytes)
+    finally:
+        await on_disk(call.request, partial(path.unlink, missing_ok=True))
+    return web.Response(body=content, headers=_attached(f"{wanted.stem}.zip", "application/zip"))
 
 
 async def formats(call: Call) -> models.Formats:
@@ -153,7 +160,7 @@ ROUTES: tuple[Route, ...] = (
         "GET",
         "/api/v1/recordings/{recording_id}/exports.zip",
         everything,
-        errors=(404, 409, 416),
+        errors=(404, 409),
         media_type="application/zip",
     ),
     Route("GET", "/api/v1/formats", formats),

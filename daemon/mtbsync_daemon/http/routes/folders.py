@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import string
@@ -24,6 +25,8 @@ from mtbsync_daemon.store import trails
 from mtbsync_daemon.watch.gather import is_passed_over, is_video
 
 _MOST_LISTED = 1000
+# On Linux what lies there is no file on any disk.
+_NO_DISKS = tuple(map(Path, ("/proc", "/sys", "/dev"))) if sys.platform == "linux" else ()
 # Below these, systems put disks that are plugged in or connected.
 _MOUNTED_BELOW = {"darwin": ("/Volumes",), "linux": ("/media", "/run/media", "/mnt")}
 
@@ -35,7 +38,7 @@ async def several(call: Call) -> models.Folders:
 
 async def add(call: Call, body: models.FolderWanted) -> models.Folders:
     """Watch one more folder, with all below it, from now on; it stands in the settings file then."""
-    settings, folder = call.services.settings, Path(os.path.normpath(body.path))
+    settings, folder = call.services.settings, _tidy(body.path)
     if not means_find(body.trail) and await call.read(trails.named, body.trail) is None:
         raise not_found("trail")
     await on_disk(call.request, _check_watchable, folder, call.services.places.data, settings.current)
@@ -45,10 +48,12 @@ async def add(call: Call, body: models.FolderWanted) -> models.Folders:
 
 async def forget(call: Call, body: models.FolderUnwanted) -> models.Folders:
     """Watch a folder no more; its recordings stay known."""
-    settings, folder = call.services.settings, Path(body.path)
-    if not any(rule.path == folder for rule in settings.current.folder):
+    settings, folder = call.services.settings, _tidy(body.path)
+    # The settings file may say it in another way.
+    watched = next((rule.path for rule in settings.current.folder if _tidy(rule.path) == folder), None)
+    if watched is None:
         raise Problem(404, f"{shown(folder)} is not watched.")
-    await settings.change(partial(remove_folder, path=settings.path, folder=folder))
+    await settings.change(partial(remove_folder, path=settings.path, folder=watched))
     return _folders(call.services)
 
 
@@ -60,7 +65,11 @@ async def look(call: Call) -> models.Empty:
 
 async def disk(call: Call, query: models.DiskQuery) -> models.Disk:
     """The folders in a folder of this computer, to choose one that is to be watched."""
-    return await on_disk(call.request, _listed, None if query.path is None else Path(query.path))
+    return await on_disk(call.request, _listed, None if query.path is None else _tidy(query.path))
+
+
+def _tidy(path: str | Path) -> Path:
+    return Path(os.path.normpath(path))
 
 
 def _folders(services: Services) -> models.Folders:
@@ -86,25 +95,32 @@ def _check_watchable(folder: Path, data: Path, config: Config) -> None:
         raise Problem(422, f"{name} is no whole path; name the folder from the drive or / on.")
     try:
         with os.scandir(folder):
-            real = folder.resolve()
+            real = _real(folder)
     except OSError as error:
         raise _unreadable(folder, error) from error
     if real == real.parent and not real.drive.startswith("\\\\"):
         raise Problem(422, f"{name} is a whole drive; choose the folder on it that your footage lies in.")
-    if Path.home().resolve().is_relative_to(real):
+    if any(real.is_relative_to(place) for place in _NO_DISKS):
+        raise Problem(422, f"{name} is a part of the system; choose the folder that your footage lies in.")
+    if _real(Path.home()).is_relative_to(real):
         raise Problem(
             422, f"All that you have lies in {name}; choose the folder in it that your footage lies in."
         )
-    if _is_related(real, data.resolve()):
+    if _is_related(real, _real(data)):
         raise Problem(422, f"mtbsync keeps its own data in {shown(data)}; choose another folder.")
     for rule in config.folder:
-        watched = rule.path.resolve()
+        watched = _real(rule.path)
         if real.is_relative_to(watched):
             raise Problem(409, f"{name} is watched already, as {shown(rule.path)} is, with all below it.")
         if watched.is_relative_to(real):
             raise Problem(
                 409, f"{shown(rule.path)}, which is watched, lies in {name}; stop watching it first."
             )
+
+
+def _real(path: Path) -> Path:
+    # `Path.resolve` fails where links lead round in a circle.
+    return Path(os.path.realpath(path))
 
 
 def _is_related(one: Path, other: Path) -> bool:
@@ -117,6 +133,8 @@ def _unreadable(folder: Path, error: OSError) -> Problem:
         return Problem(422, f"There is no folder {name}.")
     if isinstance(error, NotADirectoryError):
         return Problem(422, f"{name} is no folder.")
+    if error.errno == errno.ELOOP:
+        return Problem(422, f"{name} is a link that leads round in a circle; choose the folder itself.")
     return Problem(422, f"{name} cannot be read ({error.strerror}); give yourself the right to read it.")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from mtbsync_daemon.http import models
@@ -120,7 +120,8 @@ def _change(
 ) -> models.RunMarker:
     row = _row(db, recording_id, marker_id)
     call.check_match(_document(row))
-    values = wanted.model_dump(exclude_none=True, exclude={"state", "note", "labels"})
+    values = wanted.model_dump(exclude_none=True, exclude={"state", NOTE, LABELS})
+    own = (wanted.model_fields_set & {NOTE, LABELS}) | (values.keys() - {"t_s"})
     extra = _with_words(row.extra, wanted.note, wanted.labels)
     if extra != row.extra:
         values["extra"] = extra
@@ -129,7 +130,7 @@ def _change(
     if values.get("t_s", 0.0) > recording_row(db, recording_id).duration_s:
         raise Problem(422, "That is behind the recording's end.")
     if values:
-        made = {**values, **_by_hand(row, values)}
+        made = {**values, **_by_hand(row, values, own)}
     elif wanted.state is not None:
         made = _decision(row, wanted.state)
     else:
@@ -162,11 +163,13 @@ def _with_words(
     return extra
 
 
-def _by_hand(row: MarkerRow, values: Mapping[str, Any]) -> dict[str, Any]:
-    """What else changes where a person has changed `values`: whoever writes a note has decided nothing."""
-    if row.state is MarkerState.ADDED or values.keys() <= {"extra"}:
-        return {}
-    return {"needs_review": False, "state": MarkerState.CORRECTED}
+def _by_hand(row: MarkerRow, values: Mapping[str, Any], own: Collection[str]) -> dict[str, Any]:
+    """What else changes where a person has changed `values`. Whoever moves a marker has decided where it is;
+    whoever writes into it, `own`, has not, but that stays whatever is found later."""
+    made: dict[str, Any] = {"own": tuple(sorted({*row.own, *own}))}
+    if "t_s" in values and row.state is not MarkerState.ADDED:
+        made |= {"needs_review": False, "state": MarkerState.CORRECTED}
+    return made
 
 
 def _decision(row: MarkerRow, state: str) -> dict[str, Any]:

@@ -74,5 +74,5 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/api/v1/resolve", state),
     Route("POST", "/api/v1/resolve/connection", connect),
     Route("POST", "/api/v1/resolve/requests", create, errors=(404, 409)),
-    Route("PATCH", "/api/v1/resolve/requests/{request_id}", change, errors=(404,)),
+    Route("PATCH", "/api/v1/resolve/requests/{request_id}", change, errors=(404, 409)),
 )

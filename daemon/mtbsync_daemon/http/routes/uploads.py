@@ -27,6 +27,8 @@ async def upload(call: Call, batch: str, name: str) -> models.Upload:
     """
     _check_batch(batch)
     _check_name(name)
+    if call.request.content_length == 0:
+        raise Problem(422, f"{name} is empty; copy it from the card once more.")
     path = call.services.places.footage / batch / name
     await receive_file(call.request, path)
     return models.Upload(path=shown(path))

@@ -18,9 +18,10 @@ CREATE TABLE markers_new (
     extra TEXT NOT NULL,
     state TEXT NOT NULL CHECK (state IN ('found', 'accepted', 'corrected', 'rejected', 'added')),
     version INTEGER NOT NULL DEFAULT 1,
+    own TEXT NOT NULL DEFAULT '[]',    -- JSON, what of it a person wrote: no sync writes that anew
     PRIMARY KEY (recording_id, id)
 ) STRICT, WITHOUT ROWID;
-INSERT INTO markers_new SELECT * FROM markers;
+INSERT INTO markers_new SELECT *, '[]' FROM markers;
 DROP TABLE markers;
 ALTER TABLE markers_new RENAME TO markers;
 

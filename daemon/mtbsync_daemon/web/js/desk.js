@@ -40,22 +40,32 @@ export function Desk({ id, isReadOnly }) {
   const run = useMemo(() => new OpenRun(id, isReadOnly), [id]);
   // The two players, once both are there; they tell the time to everything else.
   const [pair, setPair] = useState(null);
+  const [isMissing, miss] = useState(false);
   useEffect(() => {
-    run.reload().catch(complain);
+    run.reload().catch((error) => (error.status === 404 ? miss(true) : complain(error)));
     return () => run.close();
   }, [run]);
   useEffect(() => run.store.set({ isReadOnly }), [isReadOnly]);
   const { recording, trail } = useStore(run.store);
+  useEffect(() => {
+    if (recording === null) return;
+    document.title = `${recording.name} – mtbsync`;
+    // What there is to do with a reference is done on its trail's page.
+    if (recording.is_reference) location.replace(`#/trail/${part(recording.trail)}`);
+  }, [recording?.name, recording?.is_reference]);
+  if (isMissing) return html`<h1>There is no such run</h1><p class="hint"><a href="#/">All runs</a></p>`;
   if (recording === null) return html`<p class="quiet">Loading …</p>`;
   return html`
     <div class="desk">
       <${Title} recording=${recording} trail=${trail} />
       <${Verdict} run=${run} />
-      <${Players} run=${run} onPair=${setPair} />
-      ${pair && html`
-        <${Strip} run=${run} pair=${pair} />
-        <${Keys} run=${run} pair=${pair} />
-        <${List} run=${run} pair=${pair} />`}
+      <div class="bench">
+        <${Players} run=${run} onPair=${setPair} />
+        ${pair && html`
+          <${Strip} run=${run} pair=${pair} />
+          <${Keys} run=${run} pair=${pair} />
+          <${List} run=${run} pair=${pair} />`}
+      </div>
       <${Out} run=${run} />
       ${pair && html`<${Later} title="Pictures" id="pictures" run=${run} pair=${pair}
         load=${() => import("./desk_pictures.js").then((m) => m.Pictures)} />`}

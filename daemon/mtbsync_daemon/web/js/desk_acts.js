@@ -3,14 +3,30 @@
 import { complain, say } from "./api.js";
 import { clock, count, rate } from "./format.js";
 import { certainOnes, indexAt, isToReview, listed } from "./markers.js";
+import { html } from "./lib.js";
+
+/** Markers whose decision is on its way. */
+const underway = new Set();
+
+/** A button; where it can do nothing (`isOff`) it says so and keeps the focus, which `disabled` would take from it. */
+export function Act({ act, isOff = false, children, ...given }) {
+  return html`<button type="button" ...${given} aria-disabled=${isOff ? "true" : null}
+    onClick=${() => isOff || attempt(act)}>${children}</button>`;
+}
 
 /** Select a marker, and go there with both videos. */
 export function choose(run, pair, id) {
   run.select(id);
   const marker = run.marker(id);
   if (marker === undefined) return;
-  if (marker.t_s !== null) pair.seekNew(marker.t_s);
+  if (marker.t_s !== null) goTo(pair, marker);
   else if (marker.t_ref_s !== null) pair.seekRef(marker.t_ref_s);
+}
+
+/** Show a marker's own frame on both sides, where both show it. */
+function goTo(pair, { t_s, t_ref_s }) {
+  if (t_ref_s === null) pair.seekNew(t_s);
+  else pair.seekPlace(t_s, t_ref_s);
 }
 
 /** Choose the marker that comes `by` places on in the list, from the one that is selected or the playhead. */
@@ -34,12 +50,18 @@ export async function decideSelected(run, pair, state) {
     say(`${marker.name} has no place on this run yet; give it one first.`);
     return;
   }
-  await run.decide([selected], state);
-  const left = run.store.get().markers.filter((other) => isToReview(other) && other.id !== selected);
-  const next = left.find((other) => other.t_s >= (marker.t_s ?? 0)) ?? left[0];
-  say(`${marker.name} ${state}. ${left.length ? `${count(left.length, "marker")} left to review.` : "Nothing is left to review."}`);
+  underway.add(selected);
+  const waiting = leftToReview(run);
+  const next = waiting.find((other) => other.t_s >= (marker.t_s ?? 0)) ?? waiting[0];
+  const decided = run.decide([selected], state).finally(() => underway.delete(selected));
+  // Before the daemon answers: whoever decides quickly decides on what they see.
   if (next !== undefined) choose(run, pair, next.id);
+  await decided;
+  const left = leftToReview(run).length;
+  say(`${marker.name} ${state}. ${left > 0 ? `${count(left, "marker")} left` : "Nothing is left"} to review.`);
 }
+
+const leftToReview = (run) => run.store.get().markers.filter((m) => isToReview(m) && !underway.has(m.id));
 
 /** Accept or reject several at once: one act, one undo. */
 export async function decideAll(run, ids, state) {
@@ -52,7 +74,9 @@ export async function decideAll(run, ids, state) {
 }
 
 /** Accept every marker that is certain and that nobody has decided on. */
-export const acceptCertain = (run) => decideAll(run, certainOnes(run.store.get().markers).map((marker) => marker.id), "accepted");
+export function acceptCertain(run) {
+  return decideAll(run, certainOnes(run.store.get().markers).map(({ id }) => id), "accepted");
+}
 
 /** Move the selected marker by frames of the run; both videos go along. */
 export function nudge(run, pair, nFrames) {
@@ -60,7 +84,7 @@ export function nudge(run, pair, nFrames) {
   const marker = run.marker(selected);
   if (marker === undefined || marker.t_s === null) return;
   putAt(run, marker, marker.t_s + nFrames / rate(recording.rate));
-  pair.seekNew(run.marker(selected).t_s);
+  goTo(pair, run.marker(selected));
 }
 
 /** Put the selected marker where the run stands. */
@@ -91,7 +115,8 @@ export async function samePlace(run, pair) {
   pair.pause();
   const [t_new_s, t_ref_s] = [pair.t_new_s, pair.t_ref_s];
   await run.addAnchor(t_new_s, t_ref_s);
-  say(`Same place: ${clock(t_new_s, 2)} of the run and ${clock(t_ref_s, 2)} of the reference. The map is fitted again.`);
+  say(`Same place: ${clock(t_new_s, 2)} of the run and ${clock(t_ref_s, 2)} of the reference. `
+    + "The map is fitted again.");
 }
 
 /** Put a marker on this run alone, where it stands, and have a person name it. */

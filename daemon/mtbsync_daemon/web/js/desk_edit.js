@@ -1,8 +1,8 @@
 /** The marker that is selected: what it says, where it stands, what a person makes of it; and the same places. */
 
 import { clock } from "./format.js";
-import { attempt, decideSelected, nudge, putAtPlayhead } from "./desk_acts.js";
-import { Drafts, Fields, Words, useKept } from "./marker_form.js";
+import { Act, attempt, decideSelected, nudge, putAtPlayhead } from "./desk_acts.js";
+import { Fields, Words, draftsOf, useKept } from "./marker_form.js";
 import { errorOf, stateOf, sureness } from "./markers.js";
 import { html, useMemo, useStore } from "./lib.js";
 
@@ -29,16 +29,23 @@ function Acts({ run, pair, marker }) {
   const isPlaced = marker.t_s !== null;
   return html`
     <div class="acts">
-      <button type="button" class="main" disabled=${!isPlaced || marker.state === "accepted"}
-        onClick=${() => attempt(() => decideSelected(run, pair, "accepted"))}>Accept <kbd>A</kbd></button>
-      <button type="button" disabled=${marker.state === "rejected"}
-        onClick=${() => attempt(() => decideSelected(run, pair, "rejected"))}>Reject <kbd>R</kbd></button>
+      <${Act} class="main" isOff=${!isPlaced || marker.state === "accepted"}
+        act=${() => decideSelected(run, pair, "accepted")}>Accept <kbd>A</kbd><//>
+      <${Act} isOff=${marker.state === "rejected"}
+        act=${() => decideSelected(run, pair, "rejected")}>Reject <kbd>R</kbd><//>
     </div>
-    <div class="acts" role="group" aria-label="Move it on this run">
+    <${Moves} label="Move it on this run" run=${run} pair=${pair} marker=${marker} />`;
+}
+
+/** Buttons that move the selected marker; `children` come behind them. */
+export function Moves({ label, run, pair, marker, children }) {
+  return html`
+    <div class="acts" role="group" aria-label=${label}>
       ${NUDGES.map(([n, words]) => html`
-        <button key=${n} type="button" class="step" aria-label=${words} title=${words} disabled=${!isPlaced}
-          onClick=${() => nudge(run, pair, n)}>${n < 0 ? "−" : "+"}${Math.abs(n)}</button>`)}
+        <${Act} key=${n} class="step" aria-label=${words} title=${words} isOff=${marker.t_s === null}
+          act=${() => nudge(run, pair, n)}>${n < 0 ? "−" : "+"}${Math.abs(n)}<//>`)}
       <button type="button" onClick=${() => putAtPlayhead(run, pair)}>Put it at the playhead</button>
+      ${children}
     </div>`;
 }
 
@@ -50,11 +57,13 @@ function Anchors({ run, pair }) {
     <details class="anchors">
       <summary><h3>Same places <span class="quiet number">${mapDoc.anchors.length}</span></h3></summary>
       ${mapDoc.anchors.length === 0 && html`
-        <p class="small quiet">None yet. Unlock the videos, have both show the same place, and press <kbd>S</kbd>: the map goes through it from then on.</p>`}
+        <p class="small quiet">None yet. Unlock the videos, have both show the same place, and press <kbd>S</kbd>:
+          the map goes through it from then on.</p>`}
       <ul>${mapDoc.anchors.map((anchor) => html`
         <li key=${anchor.id} class="acts">
           <button type="button" class="plain number" aria-label=${`Go to ${clock(anchor.t_new_s, 2)} of the run`}
-            onClick=${() => pair.seekNew(anchor.t_new_s)}>${clock(anchor.t_new_s, 2)} ↔ ${clock(anchor.t_ref_s, 2)}</button>
+            onClick=${() => pair.seekNew(anchor.t_new_s)}
+          >${clock(anchor.t_new_s, 2)} ↔ ${clock(anchor.t_ref_s, 2)}</button>
           ${!isReadOnly && html`<button type="button" aria-label=${`Take back ${clock(anchor.t_new_s, 2)}`}
             onClick=${() => attempt(() => run.removeAnchor(anchor.id))}>Take back</button>`}
           <span class="small quiet">${anchor.marker !== null && run.marker(anchor.marker)?.name}</span>
@@ -66,7 +75,8 @@ function Anchors({ run, pair }) {
 export function Edit({ run, pair }) {
   const { selected, mapDoc, isReadOnly } = useStore(run.store);
   const find = (id) => run.marker(id);
-  const drafts = useMemo(() => new Drafts({ find, save: (id, change) => run.patchMarker(id, change) }), [run]);
+  const save = (id, change) => run.patchMarker(id, change);
+  const drafts = useMemo(() => draftsOf(run.id, { find, save }), [run]);
   useKept(drafts);
   const marker = find(selected);
   return html`

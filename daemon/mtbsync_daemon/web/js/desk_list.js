@@ -1,26 +1,24 @@
 /** The markers of a run, around where it plays: which wait for a person, which are sure, and what is to be done. */
 
 import { clock, percent, rate } from "./format.js";
-import { acceptCertain, attempt, choose, decideAll, tick } from "./desk_acts.js";
+import { Act, acceptCertain, choose, decideAll, tick } from "./desk_acts.js";
 import { Edit } from "./desk_edit.js";
 import { Grid } from "./grid.js";
-import { CERTAIN, FILTERS, certainOnes, errorOf, gradeOf, indexAt, listed, stateOf, sureness, swatchOf } from "./markers.js";
+import { Swatch } from "./marker_form.js";
+import { CERTAIN, FILTERS, certainOnes, errorOf, gradeOf, indexAt, listed, stateOf, sureness } from "./markers.js";
 import { html, useEffect, useMemo, useState, useStore } from "./lib.js";
 
-/** A spot of a marker's colour. */
-export function Swatch({ colour }) {
-  return html`<span class="swatch" title=${colour || "no colour"} style=${{ background: swatchOf(colour) ?? "transparent" }}></span>`;
-}
-
-const nameOf = (marker) => html`<${Swatch} colour=${marker.colour} /><span class="text" title=${marker.name}>${marker.name}</span>`;
+const nameOf = ({ name, colour }) => html`
+  <${Swatch} colour=${colour} /><span class="text" title=${name}>${name}</span>`;
 const errorIn = (marker) => (errorOf(marker) === null ? "" : `±${errorOf(marker).toFixed(2)} s`);
 
 /** The columns of the list; ticking is for those who may change things. */
 function columnsFor(run, isReadOnly) {
   const ticks = {
     key: "tick", title: html`<span class="visually-hidden">Chosen</span>`,
-    cell: (m) => html`<input type="checkbox" tabindex="-1" aria-label=${`Choose ${m.name}`} checked=${run.store.get().ticked.has(m.id)}
-      onClick=${(event) => event.stopPropagation()} onChange=${() => tick(run, m.id)} />`,
+    cell: (m) => html`<input type="checkbox" tabindex="-1" aria-label=${`Choose ${m.name}`}
+      checked=${run.store.get().ticked.has(m.id)} onClick=${(event) => event.stopPropagation()}
+      onChange=${() => tick(run, m.id)} />`,
   };
   return [
     ...(isReadOnly ? [] : [ticks]),
@@ -53,12 +51,15 @@ function Filters({ run }) {
   return html`
     <div class="acts" role="group" aria-label="Which markers are listed">
       ${Object.entries(FILTERS).map(([name, { word, keeps }]) => html`
-        <button key=${name} type="button" aria-pressed=${String(name === filter)} onClick=${() => run.store.set({ filter: name })}>
+        <button key=${name} type="button" aria-pressed=${String(name === filter)}
+            onClick=${() => run.store.set({ filter: name })}>
           ${word} <span class="quiet number">${markers.filter(keeps).length}</span></button>`)}
       <input type="search" aria-label="Search the markers" placeholder="Search" value=${sought}
         onInput=${(event) => run.store.set({ sought: event.currentTarget.value })} />
     </div>`;
 }
+
+const NONE = { review: "Nothing is left to review.", all: "This run has no markers." };
 
 function Several({ run }) {
   const { markers, ticked } = useStore(run.store);
@@ -66,11 +67,11 @@ function Several({ run }) {
   const ids = markers.filter((marker) => ticked.has(marker.id)).map((marker) => marker.id);
   return html`
     <div class="acts several">
-      <button type="button" disabled=${n === 0} onClick=${() => attempt(() => acceptCertain(run))}>
-        Accept all that are certain (${percent(CERTAIN)} or more): <span class="number">${n}</span></button>
+      <${Act} isOff=${n === 0} act=${() => acceptCertain(run)}>
+        Accept all that are certain (${percent(CERTAIN)} or more): <span class="number">${n}</span><//>
       ${ids.length > 0 && html`
-        <button type="button" onClick=${() => attempt(() => decideAll(run, ids, "accepted"))}>Accept the ${ids.length} chosen</button>
-        <button type="button" onClick=${() => attempt(() => decideAll(run, ids, "rejected"))}>Reject the ${ids.length} chosen</button>`}
+        <${Act} act=${() => decideAll(run, ids, "accepted")}>Accept the ${ids.length} chosen<//>
+        <${Act} act=${() => decideAll(run, ids, "rejected")}>Reject the ${ids.length} chosen<//>`}
     </div>`;
 }
 
@@ -80,14 +81,15 @@ export function List({ run, pair }) {
   const rows = useMemo(() => listed({ markers, filter, sought }), [markers, filter, sought]);
   const columns = useMemo(() => columnsFor(run, isReadOnly), [run, isReadOnly, ticked]);
   const current = useCurrent(pair, rows, recording);
-  const empty = sought || filter === "missing" ? "None." : filter === "review" ? "Nothing is left to review." : "This run has no markers.";
+  const empty = sought || filter === "missing" ? "None." : NONE[filter];
   return html`
     <div class=${`markers ${isReadOnly ? "read-only" : ""}`}>
       <section class="section" aria-label="Markers">
         <div class="bar"><h2>Markers</h2><${Filters} run=${run} /></div>
         ${!isReadOnly && html`<${Several} run=${run} />`}
         <${Grid} label="Markers of this run" columns=${columns} rows=${rows} selected=${selected} current=${current}
-          rowClass=${(marker) => marker.state} onChoose=${(id) => choose(run, pair, id)} empty=${empty} />
+          rowClass=${({ state }) => (state === "rejected" ? state : "")}
+          onChoose=${(id) => choose(run, pair, id)} empty=${empty} />
       </section>
       <${Edit} run=${run} pair=${pair} />
     </div>`;

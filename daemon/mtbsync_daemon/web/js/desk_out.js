@@ -53,8 +53,12 @@ function useOffers(run) {
   const [found, set] = useState({ offers: null, problem: "" });
   const [jobs, setJobs] = useState({});
   const newest = useRef(0);
+  // What is heard of a job may come before the page is drawn anew.
   const known = useRef(jobs);
-  known.current = jobs;
+  const note = (format, job) => {
+    known.current = { ...known.current, [format]: job };
+    setJobs(known.current);
+  };
 
   const load = async () => {
     const mine = ++newest.current;
@@ -71,21 +75,25 @@ function useOffers(run) {
   const look = async (format, id) => {
     const job = await ask(`/jobs/${part(id)}`);
     if (!isActive(job)) await load();
-    setJobs((now) => ({ ...now, [format]: job }));
+    note(format, job);
     if (job.state === "done") say(`${format} is written.`);
   };
 
   useEffect(() => {
     const soon = debounced(() => load().catch(complain), PAUSE_MS);
     load().catch(complain);
-    return onEvent(({ kind, id, stage, done }) => {
+    const end = onEvent(({ kind, id, stage, done }) => {
       if (kind === "reload" || (id === run.id && (kind === "markers" || kind === "exports"))) soon();
       for (const [format, job] of Object.entries(known.current)) {
-        if (job.id !== id || !isActive(job)) continue;
-        if (kind === "progress") setJobs((now) => ({ ...now, [format]: { ...job, progress: { stage, done } } }));
-        if (kind === "job") look(format, id).catch(complain);
+        if (!isActive(job) || (job.id !== id && kind !== "reload")) continue;
+        if (kind === "progress") note(format, { ...job, progress: { stage, done } });
+        else look(format, job.id).catch(complain);
       }
     });
+    return () => {
+      end();
+      soon.cancel();
+    };
   }, [run]);
 
   const write = async (format) => {

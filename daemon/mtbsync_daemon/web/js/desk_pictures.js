@@ -2,7 +2,7 @@
 
 import { ask, complain, part } from "./api.js";
 import { clock, count, difference, percent } from "./format.js";
-import { html, useEffect, useMemo, useRef, useState, useStore } from "./lib.js";
+import { Store, html, useEffect, useLayoutEffect, useMemo, useRef, useState, useStore } from "./lib.js";
 import { likenessPlot, sketchPlot } from "./pictures_canvas.js";
 import {
   NINE_IN_TEN, PACE_RANGE, alongTrail, csvOf, errorRef, hasTrack, inPace, lengthOf, lostAt, nNotShown, onTrail,
@@ -24,6 +24,10 @@ const PACE_WORDS = ["⅛×", "¼×", "½×", "1×", "2×", "4×", "8×"];
 /** From what is looked at to the two frames, and from those to the window's edge. */
 const BESIDE_PX = 12;
 const EDGE_PX = 4;
+/** The frames' videos are kept that long after nobody points any more. */
+const LINGER_MS = 3000;
+/** So many splits more are listed at a time. */
+const PAGE_OF_SPLITS = 200;
 const NO_TRACK = { t_s: [], east_m: [], north_m: [], ele_m: [], speed_mps: [], origin: null };
 
 const orGap = (value) => (Number.isNaN(value) ? null : value);
@@ -58,10 +62,18 @@ function useLoaded(load, deps, refused) {
   const [loaded, set] = useState(null);
   useEffect(() => {
     const gone = new AbortController();
-    load(gone.signal).then((found) => gone.signal.aborted || set(found), refused);
+    load(gone.signal).then(
+      (found) => gone.signal.aborted || set(found), (error) => gone.signal.aborted || refused(error),
+    );
     return () => gone.abort();
   }, deps);
   return loaded;
+}
+
+/** `value`, or what was given before where that says the same. */
+function useSteady(value) {
+  const said = useMemo(() => JSON.stringify(value), [value]);
+  return useMemo(() => value, [said]);
 }
 
 /** A recording's track; one without points, and with the reason, where its files are away. */
@@ -78,11 +90,14 @@ async function trackOf(recording, signal) {
 /** All plots on one board; they share one cursor. */
 function Board({ map, figures, tracks, anchors, recording, reference, markers, pair }) {
   const cursor = useMemo(() => new Cursor(), []);
-  const stage = useMemo(() => stageOf(map, cursor, pair), [map, pair]);
+  const marks = useSteady(useMemo(() => onTrail(markers), [markers]));
+  const stage = useMemo(() => ({ ...stageOf(map, cursor, pair), marked: new Store({ marks }) }), [map, pair]);
   const trail = useMemo(() => alongTrail(map), [map]);
-  const splits = useMemo(() => splitsOf(map, markers), [map, markers]);
-  const marks = useMemo(() => onTrail(markers), [markers]);
-  const given = { map, figures, stage, trail, splits, marks, tracks };
+  const splits = useMemo(() => splitsOf(map, marks), [map, marks]);
+  const vouched = useSteady(anchors);
+  // A plot that has just been made shows them already.
+  useLayoutEffect(() => stage.marked.get().marks === marks || stage.marked.set({ marks }), [stage, marks]);
+  const given = { map, figures, stage, trail, splits, tracks };
   const { newTrack, refTrack } = tracks;
   // Where files are away, that is said instead.
   const isNowhere = [newTrack, refTrack].every((track) => !hasTrack(track) && !track.problem);
@@ -96,7 +111,7 @@ function Board({ map, figures, tracks, anchors, recording, reference, markers, p
           <${Height} ...${given} />
         </div>
         <div class="column">
-          <${Likeness} ...${given} anchors=${anchors} recording=${recording} reference=${reference} />
+          <${Likeness} ...${given} anchors=${vouched} recording=${recording} reference=${reference} />
           <${Sketch} ...${given} />
           ${isNowhere && html`
             <p class="hint">Neither run has GPS, so there is no map, no height and no speed in metres a second.
@@ -104,12 +119,12 @@ function Board({ map, figures, tracks, anchors, recording, reference, markers, p
           ${[newTrack, refTrack].map((track) => track.problem && html`<p class="notice">${track.problem}</p>`)}
         </div>
       </div>
-      <${Splits} map=${map} splits=${splits} markers=${markers} name=${recording.name} />
+      <${Splits} map=${map} splits=${splits} marks=${marks} name=${recording.name} />
       <${Frames} cursor=${cursor} recording=${recording} reference=${reference} />
     </div>`;
 }
 
-/** What the plots share: see `Plot`. */
+/** What the plots share, but for the marks: see `Plot`. */
 function stageOf(map, cursor, pair) {
   const stretches = supportRef(map);
   const [first, last] = [stretches[0][0], stretches.at(-1)[1]];
@@ -122,7 +137,7 @@ function stageOf(map, cursor, pair) {
 
 // --- along the trail -------------------------------------------------------------------------------------
 
-function Gained({ map, stage, trail, splits, marks }) {
+function Gained({ map, stage, trail, splits }) {
   const drawn = useMemo(() => {
     const lost = trail.tRef.map((t) => lostAt(map, t));
     const worst = Math.max(0.1, ...lost.filter((t) => !Number.isNaN(t)).map(Math.abs));
@@ -135,24 +150,24 @@ function Gained({ map, stage, trail, splits, marks }) {
       make: alongPlot({
         data: [trail.tRef, part(Math.max), part(Math.min), lost.map(orGap)],
         series: [{ shade: "--lost-ground", width: 0 }, { shade: "--gained-ground", width: 0 }, { ink: "--text" }],
-        y, height_px: HIGH_PX, markers: marks, isNamed: true, stage,
+        y, height_px: HIGH_PX, isNamed: true, stage,
       }),
       readout: ({ tRef }) => seconds(lostAt(map, tRef), 2),
     };
-  }, [map, trail, marks, stage]);
+  }, [map, trail, stage]);
   return html`<${Plot} ...${drawn} name="gained" title="Time lost and gained" stage=${stage}
     summary=${sayGained(map, splits)}
     keys=${[{ look: "area lost", text: "behind the reference" }, { look: "area gained", text: "ahead of it" },
       { look: "line dotted", text: "markers" }, { look: "area unknown", text: "not in both runs" }]} />`;
 }
 
-function Speed({ map, stage, trail, marks, tracks }) {
+function Speed({ map, stage, trail, tracks }) {
   const { newTrack, refTrack } = tracks;
   const isKnown = hasTrack(newTrack) && hasTrack(refTrack);
   const { plot, ...drawn } = useMemo(
     () => (isKnown ? speedOf(newTrack, refTrack, trail) : paceOf(map, trail)), [map, trail, tracks],
   );
-  const make = useMemo(() => alongPlot({ ...plot, height_px: LOW_PX, markers: marks, stage }), [plot, marks, stage]);
+  const make = useMemo(() => alongPlot({ ...plot, height_px: LOW_PX, stage }), [plot, stage]);
   return html`<${Plot} make=${make} readout=${drawn.readout} name="speed" title=${drawn.title} stage=${stage}
     summary=${drawn.summary} keys=${drawn.keys} note=${drawn.note} />`;
 }
@@ -205,13 +220,13 @@ function paceOf(map, trail) {
   };
 }
 
-function Sightings({ map, figures, stage, marks }) {
+function Sightings({ map, figures, stage, trail }) {
   const drawn = useMemo(() => {
     const { pairs } = figures;
     const rows = [
       ...pairs.t_ref.map((t_ref_s, k) => [t_ref_s, pairs.t_new[k], pairs.residual_s[k], pairs.n_inliers[k]]),
       // The band has its own shape between sightings.
-      ...alongTrail(map).tRef.map((t_ref_s) => [t_ref_s, map.toNew(t_ref_s), null, 0]),
+      ...trail.tRef.map((t_ref_s, k) => [t_ref_s, trail.tNew[k], null, 0]),
     ].sort((a, b) => a[0] - b[0]);
     const half = rows.map(([, t_new_s]) => orGap(NINE_IN_TEN * errorRef(map, t_new_s)));
     const largest = Math.max(TRUE_TO_SCALE_S, ...half, ...pairs.residual_s.map(Math.abs)) * 1.15;
@@ -234,14 +249,14 @@ function Sightings({ map, figures, stage, marks }) {
           splits: () => [...ticks.map((t) => -t).reverse(), 0, ...ticks],
           values: (_, splits) => splits.map((t) => (t === 0 ? "0 s" : `${t < 0 ? "−" : "+"}${Math.abs(t)}`)),
         },
-        height_px: LOW_PX, markers: marks, stage,
+        height_px: LOW_PX, stage,
       }),
       readout: ({ tNew }) => {
         const error_s = NINE_IN_TEN * errorRef(map, tNew);
         return Number.isNaN(error_s) ? "not shown" : `map good to ± ${error_s.toFixed(2)} s`;
       },
     };
-  }, [map, figures, marks, stage]);
+  }, [map, figures, trail, stage]);
   const witnesses = Object.entries(figures.witnesses).filter(([, share]) => share >= 0.005)
     .sort(([, a], [, b]) => b - a).map(([who, share]) => `${who} ${percent(share)}`).join(", ");
   return html`<${Plot} ...${drawn} name="sightings" title="How far sightings lie off the map" stage=${stage}
@@ -252,7 +267,7 @@ function Sightings({ map, figures, stage, marks }) {
     note=${`Seconds of the reference. What the map rests on: ${witnesses}.`} />`;
 }
 
-function Height({ map, stage, trail, marks, tracks }) {
+function Height({ stage, trail, tracks }) {
   const drawn = useMemo(() => {
     const { newTrack, refTrack } = tracks;
     const refs = trail.tRef.map((t) => (hasTrack(refTrack) ? trackAt(refTrack, "ele_m", t) : NaN));
@@ -271,11 +286,11 @@ function Height({ map, stage, trail, marks, tracks }) {
         data: [trail.tRef, heights.map(orGap)],
         series: [{ ink: isOfRef ? "--ref" : "--new", shade: "--height-ground" }],
         y: { scale: { range: () => [low - margin, high + margin] }, values: (_, ticks) => ticks.map((h) => `${h} m`) },
-        height_px: LOW_PX, markers: marks, stage,
+        height_px: LOW_PX, stage,
       }),
       readout: (moment) => (Number.isNaN(at(moment)) ? "–" : `${at(moment).toFixed(0)} m`),
     };
-  }, [map, trail, marks, stage, tracks]);
+  }, [trail, stage, tracks]);
   return drawn && html`<${Plot} make=${drawn.make} readout=${drawn.readout} name="height" title="Height" stage=${stage}
     summary=${drawn.summary} note=${`From the ${drawn.whose}'s GPS.`} />`;
 }
@@ -295,13 +310,13 @@ function Likeness({ map, figures, stage, anchors, recording, reference }) {
       ...(anchors.length ? [{ look: "diamond", text: vouched }] : [])]} />`;
 }
 
-function Sketch({ map, stage, marks, tracks }) {
+function Sketch({ stage, tracks }) {
   const { newTrack, refTrack } = tracks;
   const isThere = hasTrack(newTrack) || hasTrack(refTrack);
   const drawn = useMemo(() => isThere && {
-    make: sketchPlot({ map, newTrack, refTrack, markers: marks }),
+    make: sketchPlot({ stage, newTrack, refTrack }),
     readout: ({ tRef }) => clock(tRef, 1),
-  }, [map, marks, tracks]);
+  }, [stage, tracks]);
   if (!isThere) return null;
   const runs = [["reference", refTrack], ["new run", newTrack]];
   const sayLength = (track) => (hasTrack(track) ? `is ${lengthOf(track).toFixed(0)} m long` : "has no GPS");
@@ -313,32 +328,44 @@ function Sketch({ map, stage, marks, tracks }) {
 
 // --- from marker to marker -------------------------------------------------------------------------------
 
-function Splits({ map, splits, markers, name }) {
-  const nMissing = nNotShown(map, markers);
+function Splits({ map, splits, marks, name }) {
+  const region = useRef();
+  const [atMost, allow] = useState(PAGE_OF_SPLITS);
+  const nMissing = useMemo(() => nNotShown(map, marks), [map, marks]);
+  const rows = useMemo(() => splits.slice(0, atMost).map(row), [splits, atMost]);
+  const nMore = Math.min(splits.length - rows.length, PAGE_OF_SPLITS);
+  const more = () => {
+    // With the last of them the button goes.
+    if (rows.length + nMore === splits.length) region.current.focus();
+    allow(rows.length + nMore);
+  };
   const missing = count(nMissing, "marker lies", "markers lie");
   return html`
     <div class="splits">
       <div class="acts"><h3 id="splits-title">From marker to marker</h3>
         <button type="button" onClick=${() => saveCsv(splits, name)}>Save as CSV</button></div>
-      <div class="scrolls" tabindex="0" role="region" aria-labelledby="splits-title">
+      <div class="scrolls" ref=${region} tabindex="0" role="region" aria-labelledby="splits-title">
         <table>
           <thead><tr><th scope="col">From</th><th scope="col">To</th>
             ${["Reference", "New run", "Difference", "±", "Total"].map((head) => html`
               <th key=${head} scope="col" class="number">${head}</th>`)}</tr></thead>
-          <tbody>${splits.map((split) => html`
-            <tr key=${split.fromRef_s}><td>${split.from}</td><td>${split.to}</td>
-              <td class="number">${clock(split.ref_s, 2)}</td><td class="number">${clock(split.new_s, 2)}</td>
-              <td class=${`number ${split.difference_s < 0 ? "gained" : "lost"}`}>${difference(split.difference_s)}</td>
-              <td class="number quiet">${split.error_s.toFixed(2)} s</td>
-              <td class="number">${difference(split.sum_s)}</td></tr>`)}
-          </tbody>
+          <tbody>${rows}</tbody>
         </table>
       </div>
+      ${nMore > 0 && html`<p class="acts more"><span>${rows.length} of ${splits.length} are listed.</span>
+        <button type="button" onClick=${more}>Show ${nMore} more</button></p>`}
       <p class="quiet small">+ is slower than the reference. Nine in ten differences are within ± of the truth.
         ${nMissing > 0 && ` ${missing} where the new run does not show the trail.`}
       </p>
     </div>`;
 }
+
+const row = (split) => html`
+  <tr key=${split.id}><td>${split.from}</td><td>${split.to}</td>
+    <td class="number">${clock(split.ref_s, 2)}</td><td class="number">${clock(split.new_s, 2)}</td>
+    <td class=${`number ${split.difference_s < 0 ? "gained" : "lost"}`}>${difference(split.difference_s)}</td>
+    <td class="number quiet">${split.error_s.toFixed(2)} s</td>
+    <td class="number">${difference(split.sum_s)}</td></tr>`;
 
 function saveCsv(splits, name) {
   const url = URL.createObjectURL(new Blob([csvOf(splits)], { type: "text/csv" }));
@@ -355,12 +382,24 @@ function Frames({ cursor, recording, reference }) {
   const box = useRef();
   const slots = { tNew: useRef(), tRef: useRef() };
   const times = { tNew: useRef(), tRef: useRef() };
-  useEffect(() => {
+  useLayoutEffect(() => {
     let frames = null;
+    let lingers = null;
+    const close = () => {
+      clearTimeout(lingers);
+      frames?.close();
+      frames?.newVideo.remove();
+      frames?.refVideo.remove();
+      frames = null;
+    };
     const show = () => {
       const { moment, at } = cursor;
       box.current.hidden = moment === null;
-      if (moment === null) return;
+      clearTimeout(lingers);
+      if (moment === null) {
+        lingers = setTimeout(close, LINGER_MS);
+        return;
+      }
       place(box.current, at);
       // Loaded only where somebody points.
       frames ??= openFrames(recording, reference, slots);
@@ -371,12 +410,17 @@ function Frames({ cursor, recording, reference }) {
         if (isShown) frames[seek](moment[clockName]);
       }
     };
+    const look = () => {
+      if (!document.hidden) return;
+      cursor.point(null);
+      close();
+    };
     cursor.addEventListener("move", show);
+    document.addEventListener("visibilitychange", look);
     return () => {
       cursor.removeEventListener("move", show);
-      frames?.close();
-      frames?.newVideo.remove();
-      frames?.refVideo.remove();
+      document.removeEventListener("visibilitychange", look);
+      close();
     };
   }, [cursor, recording.id, reference.id]);
   const slot = (name, title, look) => html`

@@ -9,6 +9,8 @@ import { timecodeAt } from "./timecode.js";
 const FASTEST = 8;
 const PACES = [0.25, 0.5, 1, 2, 4, 8];
 const SKIP_S = 1;
+/** While it plays, screen readers hear of a new time no more often than that. */
+const SPOKEN_EACH_MS = 1000;
 const SIDES = { new: "New run", ref: "Reference" };
 
 /**
@@ -45,23 +47,26 @@ export function Players({ run, onPair }) {
     };
   }, [recording.id, reference?.id]);
   useEffect(() => pair?.setMap(map), [pair, map]);
+  // mtbsync may have been away.
+  useEffect(() => pair && onEvent((happened) => happened.kind === "reload" && pair.retry()), [pair]);
   useChanges(pair);
   if (pair === null) return null;
   const sides = reference === null ? [["new", recording]] : [["new", recording], ["ref", reference]];
+  const withSound = sides.filter(([, of]) => of.has_audio).map(([name]) => name);
   return html`
     <section class="players" aria-label="The videos">
       <div class="screens">
         ${sides.map(([name, of]) => html`
           <${Player} key=${name} name=${name} recording=${of} pair=${pair} onCopy=${() => run.reload()} />`)}
       </div>
-      <${Controls} pair=${pair} hasMap=${map !== null} withSound=${sides.filter(([, of]) => of.has_audio).map(([name]) => name)} />
+      <${Controls} pair=${pair} hasMap=${map !== null} withSound=${withSound} />
     </section>`;
 }
 
 /** Draw again when what the pair says of itself has changed; not for every frame. */
 function useChanges(pair) {
   const [, draw] = useState(0);
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (pair === null) return undefined;
     const done = new AbortController();
     for (const name of ["play", "pause", "state", "problem"]) {
@@ -85,30 +90,39 @@ function Player({ name, recording, pair, onCopy }) {
     screen.current.prepend(video);
     return () => video.remove();
   }, [pair]);
+  const hadLightCopy = useRef(recording.has_light_copy);
   useEffect(() => {
-    if (problem?.isUnplayable && recording.has_light_copy) pair.reload(name, sourceOf(recording));
-  }, [pair, problem?.isUnplayable, recording.has_light_copy]);
-  const other = name === "new" ? "ref" : "new";
+    if (problem && recording.has_light_copy && !hadLightCopy.current) pair.reload(name, sourceOf(recording));
+    hadLightCopy.current = recording.has_light_copy;
+  }, [pair, recording.has_light_copy]);
+  const other = SIDES[name === "new" ? "ref" : "new"].toLowerCase();
   return html`
     <figure class=${`player ${name}`}>
       <div class="screen" ref=${screen} style=${{ aspectRatio: `${recording.width} / ${recording.height}` }}>
-        ${problem && html`<${Problem} problem=${problem} recording=${recording} onCopy=${onCopy} />`}
+        ${problem && html`
+          <${Problem} problem=${problem} recording=${recording} onCopy=${onCopy} onRetry=${() => pair.retry()} />`}
         ${!problem && !showsPlace(pair, name) && html`
-          <p class="waits">Waits here: the place that the ${SIDES[other].toLowerCase()} shows is not known to be in this one</p>`}
+          <p class="waits">Waits here: the place that the ${other} shows is not known to be in this one</p>`}
       </div>
       <figcaption>
         <${Scrubber} name=${name} recording=${recording} pair=${pair} />
         <div class="caption">
-          <p><strong class="who">${recording.is_reference ? SIDES.ref : SIDES[name]}</strong> <span class="quiet">${recording.name}</span></p>
+          <p>
+            <strong class="who">${recording.is_reference ? SIDES.ref : SIDES[name]}</strong>${" "}
+            <span class="quiet">${recording.name}</span>
+          </p>
           <${Clock} name=${name} recording=${recording} pair=${pair} />
         </div>
       </figcaption>
     </figure>`;
 }
 
-/** Call `write` with each new time of a side, which comes too often to draw anything anew. */
+/**
+ * Call `write` with each new time of a side, which comes too often to draw anything anew. It ends before the elements
+ * that are written to are gone.
+ */
 function useTime(pair, name, write) {
-  useEffect(() => {
+  useLayoutEffect(() => {
     const told = () => write(timeOf(pair, name));
     told();
     pair.addEventListener("time", told);
@@ -132,8 +146,12 @@ function Clock({ name, recording, pair }) {
 
 function Scrubber({ name, recording, pair }) {
   const slider = useRef();
+  const spoken_ms = useRef(-Infinity);
   useTime(pair, name, (t_s) => {
     slider.current.value = t_s;
+    const now_ms = performance.now();
+    if (pair.isPlaying && now_ms - spoken_ms.current < SPOKEN_EACH_MS) return;
+    spoken_ms.current = now_ms;
     slider.current.setAttribute("aria-valuetext", clock(t_s, 1));
   });
   const seek = ({ currentTarget }) => {
@@ -142,22 +160,26 @@ function Scrubber({ name, recording, pair }) {
   };
   // The arrows move it by a frame by themselves.
   return html`
-    <input ref=${slider} type="range" aria-label=${`Where the ${SIDES[name].toLowerCase()} stands`} min="0" max=${recording.duration_s}
-      step=${1 / rate(recording.rate)} onInput=${seek} onKeyDown=${(event) => event.key.startsWith("Arrow") && event.stopPropagation()} />`;
+    <input ref=${slider} type="range" aria-label=${`Where the ${SIDES[name].toLowerCase()} stands`}
+      min="0" max=${recording.duration_s} step=${1 / rate(recording.rate)} onInput=${seek}
+      onKeyDown=${(event) => event.key.startsWith("Arrow") && event.stopPropagation()} />`;
 }
 
 function Controls({ pair, hasMap, withSound }) {
   const said = pair.isPlaying ? `Playing${paceInWords(pair.speed)}` : "Paused";
-  const waits = Object.keys(SIDES).filter((name) => !showsPlace(pair, name)).map((name) => `; the ${SIDES[name].toLowerCase()} waits`);
+  const waiting = Object.keys(SIDES).filter((name) => !showsPlace(pair, name));
+  const waits = waiting.map((name) => `; the ${SIDES[name].toLowerCase()} waits`);
   return html`
     <div class="controls acts" role="group" aria-label="Playing">
       <button type="button" class="step" aria-label="One frame back" onClick=${() => pair.step(-1)}>‹</button>
-      <button type="button" class="main play" disabled=${pair.problemOf("new") !== null} onClick=${() => pair.toggle()}>${pair.isPlaying ? "Pause" : "Play"}</button>
+      <button type="button" class="main play" disabled=${pair.problemOf("new") !== null}
+        onClick=${() => pair.toggle()}>${pair.isPlaying ? "Pause" : "Play"}</button>
       <button type="button" class="step" aria-label="One frame on" onClick=${() => pair.step(1)}>›</button>
       <label>Speed <select value=${pair.pace} onChange=${(event) => pair.setPace(Number(event.currentTarget.value))}>
         ${PACES.map((pace) => html`<option key=${pace} value=${pace}>${pace}×</option>`)}
       </select></label>
-      ${hasMap && html`<button type="button" aria-pressed=${pair.isLocked} onClick=${() => pair.setLocked(!pair.isLocked)}
+      ${hasMap && html`<button type="button" aria-pressed=${pair.isLocked}
+        onClick=${() => pair.setLocked(!pair.isLocked)}
         title="Unlocked, each video moves by itself">Move together</button>`}
       ${withSound.length > 0 && html`
         <label>Sound <select value=${pair.sound} onChange=${(event) => pair.setSound(event.currentTarget.value)}>
@@ -173,21 +195,25 @@ function paceInWords(speed) {
   return speed < 0 ? ` backwards${times}` : times;
 }
 
-/** Why a video is not shown, and the offer to make a copy that is. */
-function Problem({ problem, recording, onCopy }) {
+/** Why a video is not shown, and what helps: a copy that is, or to try again. */
+function Problem({ problem, recording, onCopy, onRetry }) {
   const [job, setJob] = useState(null);
   const [done, setDone] = useState(null);
   useEffect(() => (job === null ? undefined : followJob(job, setDone, (why) => {
     setJob(null);
     if (why) complain(why);
     else say(`The light copy of ${recording.name} is made.`);
-    onCopy().catch(complain);
+    // One that was there before may have been no good.
+    onCopy().then(onRetry, complain);
   })), [job]);
-  const make = () => ask(`/recordings/${part(recording.id)}/light-copy`, { method: "POST" }).then((made) => setJob(made.job), complain);
+  const make = () => ask(`/recordings/${part(recording.id)}/light-copy`, { method: "POST" })
+    .then((made) => setJob(made.job), complain);
   return html`
     <div class="problem">
       <p>${problem.reason}</p>
       ${job !== null && html`<p><label>Making a light copy … <progress value=${done}></progress></label></p>`}
+      ${!problem.isUnplayable && html`
+        <p><button type="button" class="main" onClick=${onRetry}>Try again</button></p>`}
       ${job === null && problem.isUnplayable && html`
         <button type="button" class="main" onClick=${make}>Make a light copy</button>
         <p class="small">It plays in every browser and stays on this computer. The original is only read.</p>`}

@@ -1,6 +1,6 @@
 /** The run that is open: what is known of it, and what a person can do with it. Every change is saved as it is made. */
 
-import { all, ask, complain, onEvent, part, say } from "./api.js";
+import { ask, complain, onEvent, part, say } from "./api.js";
 import { Store, debounced } from "./lib.js";
 import { Changes, Places } from "./marker_places.js";
 import { TimeMap } from "./timemap.js";
@@ -37,6 +37,7 @@ export class OpenRun {
 
   close() {
     this.#end();
+    this.#soon.cancel();
     this.#places.send();
   }
 
@@ -56,15 +57,19 @@ export class OpenRun {
   }
 
   async #load() {
-    const [recording, { edits }] = await Promise.all([ask(`/recordings/${part(this.id)}`), ask(`/recordings/${part(this.id)}/edits`)]);
+    const [recording, { edits }] = await Promise.all([
+      ask(`/recordings/${part(this.id)}`), ask(`/recordings/${part(this.id)}/edits`),
+    ]);
     const { sync } = recording;
     const [reference, trail] = await Promise.all([
-      sync?.reference ? ask(`/recordings/${part(sync.reference)}`) : null, sync?.trail ? ask(`/trails/${part(sync.trail)}`) : null,
+      sync?.reference ? ask(`/recordings/${part(sync.reference)}`) : null,
+      sync?.trail ? ask(`/trails/${part(sync.trail)}`) : null,
     ]);
     const mapDoc = trail && sync.reference ? await this.#loadMap(sync) : null;
     // After the map, so that they stand where it has put them.
     const { markers } = await ask(`/recordings/${part(this.id)}/markers`);
-    this.store.set({ recording, reference, sync, trail, markers: this.#places.placed(markers), edits, ...this.#mapped(mapDoc, markers) });
+    const shown = unchanged(this.store.get().markers, this.#places.placed(markers));
+    this.store.set({ recording, reference, sync, trail, markers: shown, edits, ...this.#mapped(mapDoc, markers) });
   }
 
   /** The map of a sync; null where it has none. */
@@ -94,10 +99,15 @@ export class OpenRun {
     return { map, mapDoc, previousMap: settled.map, moved: movedFrom(settled.places, markers) };
   }
 
-  #happened({ kind, id }) {
+  #happened({ kind, id, stage, done }) {
     const { sync, reference, trail } = this.store.get();
     const mine = [this.id, sync?.id, reference?.id, trail?.id];
-    if (kind === "reload" || (kind !== "progress" && kind !== "job" && mine.includes(id))) this.#soon();
+    if (kind === "progress") {
+      // A sync is called as the job that does it.
+      if (id === sync?.id) this.store.set({ sync: { ...sync, state: "running", stage, progress: done ?? 0 } });
+    } else if (kind === "reload" || (kind !== "job" && mine.includes(id))) {
+      this.#soon();
+    }
   }
 
   select(id) {
@@ -112,7 +122,8 @@ export class OpenRun {
   async patchMarker(id, change) {
     await this.#changes.make(() => {
       const { version } = this.marker(id);
-      return ask(`/recordings/${part(this.id)}/markers/${part(id)}`, { method: "PATCH", body: change, etag: `"${version}"` });
+      const path = `/recordings/${part(this.id)}/markers/${part(id)}`;
+      return ask(path, { method: "PATCH", body: change, etag: `"${version}"` });
     });
   }
 
@@ -148,7 +159,8 @@ export class OpenRun {
   /** Two moments are at the same place. */
   async addAnchor(t_new_s, t_ref_s) {
     const { sync } = this.store.get();
-    await this.#changes.make(() => ask(`/syncs/${part(sync.id)}/anchors`, { method: "POST", body: { t_new_s, t_ref_s } }));
+    const body = { t_new_s, t_ref_s };
+    await this.#changes.make(() => ask(`/syncs/${part(sync.id)}/anchors`, { method: "POST", body }));
   }
 
   async removeAnchor(id) {
@@ -167,35 +179,25 @@ export class OpenRun {
     const { what } = await this.#changes.make(() => ask(`/recordings/${part(this.id)}/redo`, { method: "POST" }));
     say(`Done again: ${what}`);
   }
+}
 
-  /** A person trusts where this run was put. */
-  async accept() {
-    await this.#judge({ accepted: true });
-  }
-
-  /** This is no ride of a trail. */
-  async dismiss() {
-    await this.#judge({ dismissed: true });
-  }
-
-  async #judge(word) {
-    const { sync } = this.store.get();
-    await this.#changes.make(async () => {
-      const now = await ask(`/syncs/${part(sync.id)}`);
-      return ask(`/syncs/${part(sync.id)}`, { method: "PATCH", body: word, etag: now.etag });
-    });
-  }
+/** The markers, but those before themselves where nothing has changed, so that nothing is drawn anew for them. */
+function unchanged(before, markers) {
+  const known = new Map(before.map((marker) => [marker.id, marker]));
+  const isSame = (one, other) => one?.version === other.version && one.t_s === other.t_s;
+  const kept = markers.map((marker) => (isSame(known.get(marker.id), marker) ? known.get(marker.id) : marker));
+  return kept.length === before.length && kept.every((marker, k) => marker === before[k]) ? before : kept;
 }
 
 function isSameMap(one, other) {
-  return one !== null && JSON.stringify([one.t_new, one.t_ref]) === JSON.stringify([other.t_new, other.t_ref]);
+  const isSame = (a, b) => a.length === b.length && a.every((value, k) => value === b[k]);
+  return one !== null && ["t_new", "t_ref", "se_s"].every((name) => isSame(one[name], other[name]))
+    && isSame(one.support.flat(), other.support.flat());
 }
 
 /** The markers that a map has put elsewhere than they were; those that a person has placed it does not move. */
 function movedFrom(places, markers) {
-  return markers.filter(({ id, state, t_s }) => state === "found" && t_s !== null && (places.get(id) ?? null) !== null
-    && Math.abs(t_s - places.get(id)) > MOVED_S).map(({ id, name, t_s }) => ({ id, name, from_s: places.get(id), to_s: t_s }));
+  const isMoved = ({ id, state, t_s }) => state === "found" && t_s !== null && (places.get(id) ?? null) !== null
+    && Math.abs(t_s - places.get(id)) > MOVED_S;
+  return markers.filter(isMoved).map(({ id, name, t_s }) => ({ id, name, from_s: places.get(id), to_s: t_s }));
 }
-
-/** All trails, by name. */
-export const trails = () => all("/trails", "trails");

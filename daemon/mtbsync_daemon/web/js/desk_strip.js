@@ -3,7 +3,7 @@
 import { clock, count } from "./format.js";
 import { GRADES, errorOf, gradeOf, indexAt, stateOf, sureness } from "./markers.js";
 import { choose } from "./desk_acts.js";
-import { html, useEffect, useMemo, useRef, useStore } from "./lib.js";
+import { html, useLayoutEffect, useMemo, useRef, useStore } from "./lib.js";
 
 /** Heights, from the top: ticks with times, the run's line, the map, the reference's line, its ticks; CSS pixels. */
 const RUN_PX = 44;
@@ -147,9 +147,11 @@ class Pen {
     c.lineWidth = 2;
     c.beginPath();
     if (grade === "certain" || grade === "missing") c.arc(x, y, size, 0, 2 * Math.PI);
-    else if (grade === "likely") polygon(c, [[x, y - size - 1], [x + size + 1, y], [x, y + size + 1], [x - size - 1, y]]);
-    else if (grade === "doubtful") polygon(c, [[x, y - size - 1], [x + size + 1, y + size], [x - size - 1, y + size]]);
-    else {
+    else if (grade === "likely") {
+      polygon(c, [[x, y - size - 1], [x + size + 1, y], [x, y + size + 1], [x - size - 1, y]]);
+    } else if (grade === "doubtful") {
+      polygon(c, [[x, y - size - 1], [x + size + 1, y + size], [x - size - 1, y + size]]);
+    } else {
       c.moveTo(x - size + 1, y - size + 1);
       c.lineTo(x + size - 1, y + size - 1);
       c.moveTo(x - size + 1, y + size - 1);
@@ -231,7 +233,8 @@ function drawMarkers(pen, view, markers, hasRef) {
   const c = pen.context;
   const isIn = (x) => x > -NEAR_PX && x < view.width + NEAR_PX;
   const places = thinned(markers.flatMap((marker) => {
-    const [new_x, ref_x] = [marker.t_s === null ? NaN : view.xNew(marker.t_s), marker.t_ref_s === null ? NaN : view.xRef(marker.t_ref_s)];
+    const new_x = marker.t_s === null ? NaN : view.xNew(marker.t_s);
+    const ref_x = marker.t_ref_s === null ? NaN : view.xRef(marker.t_ref_s);
     return isIn(new_x) || isIn(ref_x) ? [{ marker, grade: gradeOf(marker), new_x, ref_x }] : [];
   }));
   if (hasRef) {
@@ -301,7 +304,8 @@ function drawChosen(pen, view, marker, hasRef) {
   const c = pen.context;
   c.strokeStyle = pen.inks.focus;
   c.lineWidth = 2;
-  const places = [[marker.t_s, view.xNew(marker.t_s ?? 0), RUN_PX], [hasRef ? marker.t_ref_s : null, view.xRef(marker.t_ref_s ?? 0), REF_PX]];
+  const places = [[marker.t_s, view.xNew(marker.t_s ?? 0), RUN_PX]];
+  if (hasRef) places.push([marker.t_ref_s, view.xRef(marker.t_ref_s ?? 0), REF_PX]);
   for (const [t_s, x, y] of places) {
     if (t_s === null) continue;
     c.beginPath();
@@ -331,8 +335,8 @@ function movedInWords({ previousMap, moved }) {
   if (previousMap === null) return "";
   if (moved.length === 0) return "The map was fitted again; no other marker moved.";
   const most_s = Math.max(...moved.map(({ from_s, to_s }) => Math.abs(to_s - from_s)));
-  const how = moved.length === 1 ? "by" : "at most";
-  return `The map was fitted again: ${count(moved.length, "marker")} moved, ${how} ${most_s < 0.01 ? most_s.toFixed(3) : most_s.toFixed(2)} s.`;
+  const how = `${moved.length === 1 ? "by" : "at most"} ${most_s.toFixed(most_s < 0.01 ? 3 : 2)} s`;
+  return `The map was fitted again: ${count(moved.length, "marker")} moved, ${how}.`;
 }
 
 /** The marker that is drawn at a point of the strip, if any is. */
@@ -375,6 +379,10 @@ class Hand {
     return y > REF_PX - 14 ? "ref" : "map";
   }
 
+  markerAt(x, what) {
+    return what === "map" ? undefined : markerAt(this.view, this.run.store.get().markers, x, what === "ref");
+  }
+
   down(event) {
     if (event.button !== 0) return;
     this.box.setPointerCapture(event.pointerId);
@@ -386,7 +394,7 @@ class Hand {
       return;
     }
     this.what = this.partAt(y);
-    const marker = this.what === "map" ? undefined : markerAt(this.view, this.run.store.get().markers, x, this.what === "ref");
+    const marker = this.markerAt(x, this.what);
     if (marker !== undefined) choose(this.run, this.pair, marker.id);
     else this.seek(x);
   }
@@ -422,7 +430,7 @@ class Hand {
 
   hover(x, y) {
     const where = this.partAt(y);
-    const marker = where === "map" ? undefined : markerAt(this.view, this.run.store.get().markers, x, where === "ref");
+    const marker = this.markerAt(x, where);
     this.box.style.cursor = where === "map" ? "grab" : "pointer";
     this.tell(marker === undefined ? null : { x, words: markerInWords(marker) });
   }
@@ -465,12 +473,13 @@ export function Strip({ run, pair, isTrail = false }) {
   const [box, base, over, tip] = [useRef(), useRef(), useRef(), useRef()];
   const hasRef = state.reference !== null;
   const draw = useDrawing({ box, base, over, view, run, pair });
-  useEffect(() => {
+  useLayoutEffect(() => {
     const tell = (told) => {
       tip.current.hidden = told === null;
       if (told === null) return;
       tip.current.textContent = told.words;
-      tip.current.style.left = `${clamp(told.x - tip.current.offsetWidth / 2, 0, view.width - tip.current.offsetWidth)}px`;
+      const width = tip.current.offsetWidth;
+      tip.current.style.left = `${clamp(told.x - width / 2, 0, view.width - width)}px`;
     };
     return handled(box.current, new Hand(box.current, { view, run, pair, draw, tell }), tell);
   }, [run, pair]);
@@ -479,7 +488,8 @@ export function Strip({ run, pair, isTrail = false }) {
     <section class="section strip" aria-label="Timelines">
       <div class="bar">
         <ul class="legend small quiet" aria-label="What the signs mean">
-          ${!isTrail && Object.entries(GRADES).map(([grade, { word, means }]) => html`<li key=${grade} class=${`grade ${grade}`} title=${means}>${word}</li>`)}
+          ${!isTrail && Object.entries(GRADES).map(([grade, { word, means }]) => html`
+            <li key=${grade} class=${`grade ${grade}`} title=${means}>${word}</li>`)}
         </ul>
         <p role="status" class="small moved">${movedInWords(state)}</p>
         <div class="acts" role="group" aria-label="What is in view">
@@ -488,8 +498,9 @@ export function Strip({ run, pair, isTrail = false }) {
           <button type="button" onClick=${() => { view.fit(); draw(); }}>Fit</button>
         </div>
       </div>
-      <div class="lines" style=${{ height: `${hasRef ? HEIGHT_PX : ALONE_PX}px` }} ref=${box} role="slider" tabindex="0" aria-label=${isTrail ? "Where the reference stands" : "Where the run stands"}
-          aria-orientation="horizontal" aria-valuemin="0" aria-valuemax=${state.recording.duration_s} aria-valuenow="0">
+      <div class="lines" style=${{ height: `${hasRef ? HEIGHT_PX : ALONE_PX}px` }} ref=${box} role="slider" tabindex="0"
+          aria-label=${isTrail ? "Where the reference stands" : "Where the run stands"} aria-orientation="horizontal"
+          aria-valuemin="0" aria-valuemax=${state.recording.duration_s} aria-valuenow="0">
         <canvas ref=${base} aria-hidden="true"></canvas>
         <canvas ref=${over} aria-hidden="true"></canvas>
         <p class="tip small" ref=${tip} aria-hidden="true" hidden></p>
@@ -538,17 +549,20 @@ function useDrawing({ box, base, over, view, run, pair }) {
     const { markers, reference } = run.store.get();
     const marker = markers[indexAt(markers, pair.t_new_s)];
     box.current.setAttribute("aria-valuenow", pair.t_new_s.toFixed(3));
-    box.current.setAttribute("aria-valuetext", `${clock(pair.t_new_s, 1)} of the run`
-      + (reference === null ? "" : `, ${clock(pair.t_ref_s, 1)} of the reference`) + (marker === undefined ? "" : `; behind ${marker.name}`));
+    const ref = reference === null ? "" : `, ${clock(pair.t_ref_s, 1)} of the reference`;
+    const behind = marker === undefined ? "" : `; behind ${marker.name}`;
+    box.current.setAttribute("aria-valuetext", `${clock(pair.t_new_s, 1)} of the run${ref}${behind}`);
   };
   const soon = (isAll) => {
     drawing.isAll ||= isAll;
     drawing.wanted ||= requestAnimationFrame(paint);
   };
   const all = () => soon(true);
-  useEffect(() => {
+  useLayoutEffect(() => {
     const done = new AbortController();
-    for (const name of ["time", "play", "pause"]) pair.addEventListener(name, () => soon(false), { signal: done.signal });
+    for (const name of ["time", "play", "pause"]) {
+      pair.addEventListener(name, () => soon(false), { signal: done.signal });
+    }
     const repaint = () => {
       drawing.inks = null;
       all();

@@ -20,9 +20,9 @@ export function difference(t_s, digits = 2) {
   return `${t_s < 0 ? "−" : "+"}${Math.abs(t_s).toFixed(digits)} s`;
 }
 
-/** When a recording was made: by its camera's clock if that said so, else when it was found. */
-export function when(recording) {
-  return DATE.format(new Date(recording.created_utc ?? recording.added_at * 1000));
+/** When a recording was made, by its camera's clock; where that did not say so, when it was added. */
+export function when({ created_utc, added_at }) {
+  return created_utc === null ? `added ${moment(added_at)}` : DATE.format(new Date(created_utc));
 }
 
 /** A moment, given in seconds since 1970. */

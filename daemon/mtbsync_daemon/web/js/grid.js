@@ -36,14 +36,16 @@ export function Grid({ label, columns, rows, selected, current = -1, rowClass = 
     const box = scroller.current;
     const head = box.querySelector(".head").offsetHeight;
     const [top, bottom] = [index * seen.row, (index + 1) * seen.row];
+    const height = box.clientHeight - head;
     if (top < box.scrollTop) box.scrollTop = top - seen.row;
-    else if (bottom > box.scrollTop + box.clientHeight - head) box.scrollTop = bottom - box.clientHeight + head + seen.row;
+    else if (bottom > box.scrollTop + height) box.scrollTop = bottom - height + seen.row;
   };
   useLayoutEffect(() => show(chosen), [selected, chosen]);
   useLayoutEffect(() => show(current), [current]);
 
   const onKeyDown = (event) => {
-    if (!(event.key in ROWS_ON) || event.ctrlKey || event.altKey || event.metaKey || rows.length === 0) return;
+    const isMine = event.key in ROWS_ON && !event.ctrlKey && !event.altKey && !event.metaKey;
+    if (!isMine || rows.length === 0) return;
     event.preventDefault();
     event.stopPropagation();
     const next = Math.min(Math.max((chosen < 0 ? current : chosen) + ROWS_ON[event.key], 0), rows.length - 1);
@@ -54,17 +56,21 @@ export function Grid({ label, columns, rows, selected, current = -1, rowClass = 
   const behind = Math.min(Math.ceil((seen.top + seen.height) / seen.row) + MARGIN, rows.length);
   const isThere = first <= chosen && chosen < behind;
   return html`
-    <div class="grid" role="grid" tabindex="0" aria-label=${label} aria-rowcount=${rows.length + 1} aria-colcount=${columns.length}
-        aria-activedescendant=${isThere ? `row-${selected}` : null} ref=${scroller} onScroll=${look} onKeyDown=${onKeyDown}>
+    <div class="grid" role="grid" tabindex="0" aria-label=${label} aria-rowcount=${rows.length + 1}
+        aria-colcount=${columns.length} aria-activedescendant=${isThere ? `row-${selected}` : null} ref=${scroller}
+        onScroll=${look} onKeyDown=${onKeyDown}>
       <div role="rowgroup" class="head"><div role="row" aria-rowindex="1" class="cells">
-        ${columns.map(({ key, title }, k) => html`<div key=${key} role="columnheader" aria-colindex=${k + 1} class=${key}>${title}</div>`)}
+        ${columns.map(({ key, title }, k) => html`
+          <div key=${key} role="columnheader" aria-colindex=${k + 1} class=${key}>${title}</div>`)}
       </div></div>
       <div role="rowgroup" class="body" style=${{ height: `${rows.length * seen.row}px` }}>
         ${rows.slice(first, behind).map((row, k) => html`
-          <div key=${row.id} id=${`row-${row.id}`} role="row" aria-rowindex=${first + k + 2} aria-selected=${row.id === selected}
+          <div key=${row.id} id=${`row-${row.id}`} role="row"
+              aria-rowindex=${first + k + 2} aria-selected=${row.id === selected}
               class=${`cells ${rowClass(row)} ${first + k === current ? "current" : ""}`}
               style=${{ transform: `translateY(${(first + k) * seen.row}px)` }} onClick=${() => onChoose(row.id)}>
-            ${columns.map(({ key, cell }, n) => html`<div key=${key} role="gridcell" aria-colindex=${n + 1} class=${key}>${cell(row)}</div>`)}
+            ${columns.map(({ key, cell }, n) => html`
+              <div key=${key} role="gridcell" aria-colindex=${n + 1} class=${key}>${cell(row)}</div>`)}
           </div>`)}
       </div>
       ${rows.length === 0 && html`<p class="quiet empty">${empty}</p>`}

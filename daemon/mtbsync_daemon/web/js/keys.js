@@ -1,12 +1,21 @@
 /** What the keyboard does on the desk, in one table, and the same as buttons. */
 
 import { PLAYER_KEYS } from "./desk_players.js";
-import { addHere, attempt, decideSelected, nudge, samePlace, tick, walk } from "./desk_acts.js";
+import { Act, addHere, attempt, decideSelected, nudge, samePlace, tick, walk } from "./desk_acts.js";
 import { say } from "./api.js";
 import { clock } from "./format.js";
-import { html, useEffect, useMemo, useRef, useState, useStore } from "./lib.js";
+import { html, useEffect, useLayoutEffect, useMemo, useRef, useState, useStore } from "./lib.js";
 
 const OFF = "keys-are-off";
+
+const decides = (key, word, state) => ({
+  key, does: `${word} the marker, and go on to the next to review`, changes: true,
+  run: ({ run, pair }) => decideSelected(run, pair, state),
+});
+const nudges = (key, way, nFrames) => ({
+  key, does: `Move the marker ${way}`, changes: true, goesOn: true, onTrail: true,
+  run: ({ run, pair }) => nudge(run, pair, nFrames),
+});
 
 /**
  * Keys, `key` being KeyboardEvent.key in small letters, with "Shift+" in front where that is held; `run` gets
@@ -14,35 +23,42 @@ const OFF = "keys-are-off";
  * changed; those with `goesOn` are repeated while they are held; those `onTrail` work on a trail's page as well.
  */
 const MARKER_KEYS = [
-  { key: "n", onTrail: true, does: "Next marker of the list", goesOn: true, run: ({ run, pair }) => walk(run, pair, 1) },
-  { key: "p", onTrail: true, does: "Marker before", goesOn: true, run: ({ run, pair }) => walk(run, pair, -1) },
-  { key: "a", does: "Accept the marker, and go on to the next to review", changes: true, run: ({ run, pair }) => decideSelected(run, pair, "accepted") },
-  { key: "r", does: "Reject the marker, and go on to the next to review", changes: true, run: ({ run, pair }) => decideSelected(run, pair, "rejected") },
-  { key: ",", onTrail: true, does: "Move the marker one frame back", changes: true, goesOn: true, run: ({ run, pair }) => nudge(run, pair, -1) },
-  { key: ".", onTrail: true, does: "Move the marker one frame on", changes: true, goesOn: true, run: ({ run, pair }) => nudge(run, pair, 1) },
-  { key: "Shift+,", onTrail: true, does: "Move the marker ten frames back", changes: true, goesOn: true, run: ({ run, pair }) => nudge(run, pair, -10) },
-  { key: "Shift+.", onTrail: true, does: "Move the marker ten frames on", changes: true, goesOn: true, run: ({ run, pair }) => nudge(run, pair, 10) },
-  { key: "x", does: "Choose the marker for an act on several", changes: true, run: ({ run }) => tick(run, run.store.get().selected) },
-  { key: "m", onTrail: true, does: "New marker here, where it stands", changes: true, run: ({ run, pair }) => addHere(run, pair) },
+  { key: "n", does: "Next marker of the list", goesOn: true, onTrail: true,
+    run: ({ run, pair }) => walk(run, pair, 1) },
+  { key: "p", does: "Marker before", goesOn: true, onTrail: true, run: ({ run, pair }) => walk(run, pair, -1) },
+  decides("a", "Accept", "accepted"),
+  decides("r", "Reject", "rejected"),
+  nudges(",", "one frame back", -1),
+  nudges(".", "one frame on", 1),
+  nudges("Shift+,", "ten frames back", -10),
+  nudges("Shift+.", "ten frames on", 10),
+  { key: "x", does: "Choose the marker for an act on several", changes: true,
+    run: ({ run }) => tick(run, run.store.get().selected) },
+  { key: "m", does: "New marker here, where it stands", changes: true, onTrail: true,
+    run: ({ run, pair }) => addHere(run, pair) },
   { key: "Shift+m", does: "New marker on the trail, for all its runs", changes: true, run: ({ ask }) => ask("trail") },
   { key: "s", does: "Both videos show the same place", changes: true, run: ({ run, pair }) => samePlace(run, pair) },
-  { key: "z", does: "Undo", changes: true, run: ({ run }) => run.undo() },
-  { key: "Shift+z", does: "Redo", changes: true, run: ({ run }) => run.redo() },
-  { key: "?", onTrail: true, does: "These keys", run: ({ ask }) => ask("help") },
+  { key: "z", does: "Undo", changes: true, onTrail: true, run: ({ run }) => run.undo() },
+  { key: "Shift+z", does: "Redo", changes: true, onTrail: true, run: ({ run }) => run.redo() },
+  { key: "?", does: "These keys", onTrail: true, run: ({ ask }) => ask("help") },
 ];
 
 /** Those keys that do something here. */
 function keysFor(isReadOnly, isTrail) {
   const players = PLAYER_KEYS.map((entry) => ({ goesOn: entry.key !== " ", onTrail: true, ...entry }));
-  return [...players, ...MARKER_KEYS].filter(({ changes, onTrail }) => !(changes && isReadOnly) && (onTrail || !isTrail));
+  const isThere = ({ changes, onTrail }) => !(changes && isReadOnly) && (onTrail || !isTrail);
+  return [...players, ...MARKER_KEYS].filter(isThere);
 }
 
 /** How the table names a key that was pressed. */
 function nameOf(event) {
   // Which sign these two give with Shift differs from keyboard to keyboard.
   const sign = { Comma: ",", Period: "." }[event.code];
+  // Where letters are not Latin the key says which it would be.
+  const letter = /^Key([A-Z])$/.exec(event.code)?.[1];
   if (event.shiftKey && sign !== undefined && ![",", "."].includes(event.key)) return `Shift+${sign}`;
-  const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+  const typed = event.key.length === 1 && event.key > "~" ? letter ?? sign ?? event.key : event.key;
+  const key = typed.length === 1 ? typed.toLowerCase() : typed;
   // Signs need Shift on some keyboards and not on others.
   const isSign = key.length === 1 && key.toUpperCase() === key && key !== " ";
   return event.shiftKey && !isSign ? `Shift+${key}` : key;
@@ -75,16 +91,18 @@ function useKeys(given, entries) {
 }
 
 const KEY_WORDS = { " ": "Space", ArrowLeft: "←", ArrowRight: "→" };
-const partsOf = (key) => key.split(/(?<=.)\+/).map((part) => KEY_WORDS[part] ?? (part.length === 1 ? part.toUpperCase() : part));
+const wordOf = (part) => KEY_WORDS[part] ?? (part.length === 1 ? part.toUpperCase() : part);
+const partsOf = (key) => key.split(/(?<=.)\+/).map(wordOf);
 
 /** A dialog that is open from the start. */
 export function Dialog({ label, onClose, children }) {
   const dialog = useRef();
-  useEffect(() => dialog.current.showModal(), []);
+  useLayoutEffect(() => dialog.current.showModal(), []);
   return html`<dialog ref=${dialog} aria-label=${label} onClose=${onClose}>${children}</dialog>`;
 }
 
-const close = (event) => event.currentTarget.closest("dialog").close();
+/** Close the dialog that the event is in. */
+export const close = (event) => event.currentTarget.closest("dialog").close();
 
 function Help({ entries, onClose }) {
   const [isOn, set] = useState(keysAreOn());
@@ -98,7 +116,8 @@ function Help({ entries, onClose }) {
       <h2 tabindex="-1" autofocus>Keys</h2>
       <p class="quiet small">They do nothing while you type in a field.</p>
       <dl class="keys">${entries.map(({ key, does }) => html`
-        <div key=${key}><dt>${partsOf(key).map((name) => html`<kbd key=${name}>${name}</kbd> `)}</dt><dd>${does}</dd></div>`)}</dl>
+        <div key=${key}><dt>${partsOf(key).map((name) => html`<kbd key=${name}>${name}</kbd> `)}</dt>
+          <dd>${does}</dd></div>`)}</dl>
       <p class="acts"><label><input type="checkbox" checked=${isOn} onChange=${turn} /> Use these keys</label></p>
       <button type="button" class="main" onClick=${close}>Close</button>
     <//>`;
@@ -124,7 +143,8 @@ function OnTrail({ run, pair, onClose }) {
         <p class="quiet small">At ${clock(t_s, 2)} of the reference. Every run of the trail gets it.</p>
         <div class="field"><label for="trail-marker-name">Name</label>
           <input id="trail-marker-name" name="name" required maxlength="200" autofocus autocomplete="off" /></div>
-        <p class="acts"><button type="submit" class="main">Add it</button><button type="button" onClick=${close}>Leave it</button></p>
+        <p class="acts"><button type="submit" class="main">Add it</button>
+          <button type="button" onClick=${close}>Leave it</button></p>
       </form>
     <//>`;
 }
@@ -141,14 +161,14 @@ export function Keys({ run, pair, isTrail = false }) {
   return html`
     <div class="acts keybar" role="group" aria-label="Markers and undoing">
       ${!isReadOnly && html`
-        <button type="button" onClick=${() => attempt(() => addHere(run, pair))}>New marker <kbd>M</kbd></button>
-        ${trail && !isTrail && html`<button type="button" onClick=${() => ask("trail")}>On the trail <kbd>Shift</kbd> <kbd>M</kbd></button>`}
-        ${mapDoc && html`<button type="button" onClick=${() => attempt(() => samePlace(run, pair))}>Same place <kbd>S</kbd></button>`}
-        ${!isTrail && html`
-          <button type="button" disabled=${!last} title=${last?.what} onClick=${() => attempt(() => run.undo())}>
-            Undo${last && html`<span class="quiet what">: ${last.what}</span>`} <kbd>Z</kbd></button>
-          <button type="button" disabled=${!undone} title=${undone?.what} onClick=${() => attempt(() => run.redo())}>
-            Redo${undone && html`<span class="quiet what">: ${undone.what}</span>`}</button>`}`}
+        <${Act} act=${() => addHere(run, pair)}>New marker <kbd>M</kbd><//>
+        ${trail && !isTrail && html`
+          <button type="button" onClick=${() => ask("trail")}>On the trail <kbd>Shift</kbd> <kbd>M</kbd></button>`}
+        ${mapDoc && html`<${Act} act=${() => samePlace(run, pair)}>Same place <kbd>S</kbd><//>`}
+        <${Act} isOff=${!last} title=${last?.what} act=${() => run.undo()}>
+          Undo${last && html`<span class="quiet what">: ${last.what}</span>`} <kbd>Z</kbd><//>
+        <${Act} isOff=${!undone} title=${undone?.what} act=${() => run.redo()}>
+          Redo${undone && html`<span class="quiet what">: ${undone.what}</span>`}<//>`}
       <button type="button" onClick=${() => ask("help")}>Keys <kbd>?</kbd></button>
       ${asked === "help" && html`<${Help} entries=${entries} onClose=${done} />`}
       ${asked === "trail" && html`<${OnTrail} run=${run} pair=${pair} onClose=${done} />`}

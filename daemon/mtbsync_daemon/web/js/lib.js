@@ -48,7 +48,10 @@ export function useStore(store, selector = (state) => state) {
   return selected.current;
 }
 
-/** Call `work` at most once in `wait_ms`, after the last of several calls; `.now()` does it at once if it waits. */
+/**
+ * Call `work` at most once in `wait_ms`, after the last of several calls; `.now()` does it at once if it waits,
+ * `.cancel()` not at all.
+ */
 export function debounced(work, wait_ms) {
   let timer = null;
   let waiting = null;
@@ -63,6 +66,10 @@ export function debounced(work, wait_ms) {
     const args = waiting;
     waiting = null;
     return work(...args);
+  };
+  later.cancel = () => {
+    clearTimeout(timer);
+    waiting = null;
   };
   return later;
 }

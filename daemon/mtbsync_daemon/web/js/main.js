@@ -1,7 +1,7 @@
 /** The page's frame: which of its views is open, what is wrong, what was said. */
 
 import { ask, complain, connection, listen, notices, onEvent } from "./api.js";
-import { html, render, useEffect, useLayoutEffect, useState, useStore } from "./lib.js";
+import { html, render, useEffect, useLayoutEffect, useRef, useState, useStore } from "./lib.js";
 
 const VIEWS = {
   "": { title: "Runs", load: () => import("./runs.js").then((m) => m.Runs) },
@@ -9,12 +9,22 @@ const VIEWS = {
   trail: { title: "Trail", load: () => import("./trail.js").then((m) => m.TrailPage) },
   numbers: { title: "Numbers", load: () => import("./numbers.js").then((m) => m.Numbers) },
 };
+const SAID_MS = 8000;
 const NAV = [["#/", "Runs", ["", "run", "trail"]], ["#/numbers", "Numbers", ["numbers"]]];
 
 /** The view and what it is of, as the address says: #/run/ID. */
 function place() {
   const [, name = "", id = ""] = location.hash.split("/");
-  return { name: name in VIEWS ? name : "", id: decodeURIComponent(id) };
+  return { name: Object.hasOwn(VIEWS, name) ? name : "", id: decoded(id) };
+}
+
+/** What an address says; as it stands where it was typed wrong. */
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }
 
 /** Whether a view may change what it shows: runs and their markers are all that files without a library have. */
@@ -34,9 +44,10 @@ function usePlace() {
 }
 
 function useHealth() {
-  const [health, set] = useState({ reasons: [], changes: "all" });
+  const [health, set] = useState(null);
   useEffect(() => {
-    const look = () => ask("/health").then(set, () => {});
+    const miss = (error) => set((known) => known ?? { reasons: [error.message], changes: "none" });
+    const look = () => ask("/health").then(set, miss);
     look();
     const timer = setInterval(look, 30_000);
     const end = onEvent((happened) => happened.kind === "reload" && look());
@@ -47,13 +58,19 @@ function useHealth() {
 
 function Notices({ reasons }) {
   const { complaint, said } = useStore(notices);
+  // What was said of one thing is not to be read as said of the next.
+  useEffect(() => {
+    const timer = setTimeout(() => notices.set({ said: "" }), SAID_MS);
+    return () => clearTimeout(timer);
+  }, [said]);
   const { isOpen } = useStore(connection);
   return html`
     <div class="notices">
       <div role="alert">
         ${complaint && html`<p class="notice bad">${complaint} <button type="button" class="plain" aria-label="Close this message"
           onClick=${() => notices.set({ complaint: "" })}>✕</button></p>`}
-        ${!isOpen && html`<p class="notice bad">mtbsync is not running, or this page is too old: <code>mtbsync status --open</code> opens it again.</p>`}
+        ${!isOpen && html`<p class="notice bad">mtbsync is not running, or this page is too old:
+          <code>mtbsync status --open</code> opens it again.</p>`}
       </div>
       ${reasons.length > 0 && html`<details class="notice" open=${reasons.length === 1}>
         <summary>${reasons.length === 1 ? "Something needs a look" : `${reasons.length} things need a look`}</summary>
@@ -62,27 +79,43 @@ function Notices({ reasons }) {
     </div>`;
 }
 
+function skip(event) {
+  event.preventDefault();
+  document.getElementById("main").focus();
+}
+
 function Page() {
   const here = usePlace();
   const health = useHealth();
   const [view, show] = useState(null);
+  const isFirst = useRef(true);
+  useEffect(() => {
+    // Who followed a link goes on where it led to; who has just come begins at the top.
+    if (view !== null && !isFirst.current) document.getElementById("main").focus({ preventScroll: true });
+    if (view !== null) isFirst.current = false;
+  }, [view]);
   useEffect(() => {
     let isOpen = true;
     notices.set({ complaint: "", said: "" });
     document.title = `${VIEWS[here.name].title} – mtbsync`;
-    VIEWS[here.name].load().then((View) => isOpen && show({ View, here }), complain);
+    VIEWS[here.name].load().then((View) => {
+      if (!isOpen) return;
+      show({ View, here });
+      scrollTo(0, 0);
+    }, complain);
     return () => { isOpen = false; };
   }, [here]);
   return html`
-    <a class="skip" href="#main" onClick=${(event) => { event.preventDefault(); document.getElementById("main").focus(); }}>Skip to the content</a>
+    <a class="skip" href="#main" onClick=${skip}>Skip to the content</a>
     <header class="top">
       <a class="brand" href="#/">mtbsync</a>
       <nav aria-label="Pages">${NAV.map(([href, text, names]) => html`
         <a key=${href} href=${href} aria-current=${names.includes(here.name) ? "page" : null}>${text}</a>`)}</nav>
-      ${health.changes === "none" && html`<span class="badge" title="Start it with --allow-write to change things">read only</span>`}
+      ${health?.changes === "none" && html`
+        <span class="badge" title="Start it with --allow-write to change things">read only</span>`}
     </header>
-    <${Notices} reasons=${health.reasons} />
-    <main id="main" tabindex="-1">${view && html`<${view.View} key=${view.here.name + view.here.id} id=${view.here.id}
+    <${Notices} reasons=${health?.reasons ?? []} />
+    <main id="main" tabindex="-1">${view && health && html`<${view.View} key=${view.here.name + view.here.id} id=${view.here.id}
       isReadOnly=${!may(health.changes, view.here.name)} />`}</main>`;
 }
 

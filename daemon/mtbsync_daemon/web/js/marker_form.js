@@ -1,6 +1,6 @@
 /** A marker's words, saved as they are typed; what somebody else changed meanwhile is never overruled unasked. */
 
-import { Refused, complain } from "./api.js";
+import { Refused, complain, onEvent } from "./api.js";
 import { COLOURS, swatchOf } from "./markers.js";
 import { Store, debounced, html, useEffect, useMemo, useStore } from "./lib.js";
 
@@ -11,7 +11,11 @@ const MOST_TRIES = 5;
 
 const asIs = (value) => value;
 const words = (text) => text.split(",").map((word) => word.trim()).filter(Boolean);
-const seconds = (text) => (text.trim() !== "" && Number(text) >= 0 ? Number(text) : undefined);
+function seconds(text) {
+  const value = text.trim() === "" ? NaN : Number(text.replace(",", "."));
+  return value >= 0 ? value : undefined;
+}
+
 
 /** How each field is written for a person and read again; what cannot be read is undefined. */
 const FIELDS = {
@@ -34,22 +38,45 @@ function tidied(field, text) {
   return value === undefined ? text : FIELDS[field].write(value);
 }
 
+/** Escape hands the keys back to the players, and so does Enter where a field has one line. */
+function leave(event) {
+  const isDone = event.key === "Escape" || (event.key === "Enter" && event.currentTarget.tagName === "INPUT");
+  if (isDone && !event.isComposing) event.currentTarget.blur();
+}
+
 /** Whether somebody else changed what a person has begun to change. */
-const clashes = (marker, field, { base, sent, text }) => ![base, sent, tidied(field, text)].includes(textOf(marker, field));
+const clashes = (marker, field, { base, sent, text }) =>
+  ![base, sent, tidied(field, text)].includes(textOf(marker, field));
+
+/** Those that hold something, by the recording or trail they are of. */
+const unsaved = new Map();
 
 /**
  * What people typed that is not saved yet, by the marker's id: {fields: {name: {base, text, sent}, ...}, isSaved}. A
- * field's `base` is what it was before, `sent` what is on its way. It outlives the form. `find(id)` gives the marker as it is known now, `save(id, change)` changes it and has it
- * loaded anew, also where it was refused.
+ * field's `base` is what it was before, `sent` what is on its way.
  */
-export class Drafts extends Store {
-  constructor({ find, save }) {
+class Drafts extends Store {
+  constructor(of) {
     super({});
-    this.find = find;
-    this.save = save;
+    this.of = of;
   }
 
   #last = Promise.resolve();
+
+  set(changed) {
+    super.set(changed);
+    if (this.#ids().length > 0) unsaved.set(this.of, this);
+    else unsaved.delete(this.of);
+  }
+
+  #ids() {
+    return Object.keys(this.get()).filter((id) => Object.keys(this.fieldsOf(id)).length > 0);
+  }
+
+  /** The markers that are there and not saved. */
+  openIds() {
+    return this.#ids().filter((id) => this.find(id) !== undefined);
+  }
 
   fieldsOf(id) {
     return this.get()[id]?.fields ?? {};
@@ -68,18 +95,29 @@ export class Drafts extends Store {
     this.set({ [id]: { fields: isMine ? { ...others, ...mine } : others, isSaved: !isMine } });
   }
 
+  /** Leave a marker as it is. */
+  forget(id) {
+    this.set({ [id]: { fields: {}, isSaved: false } });
+  }
+
   /** Save what can be; gives whether all is. One after the other, so that nothing is sent twice. */
   keep(id) {
-    this.#last = this.#last.then(() => this.#keep(id)).catch(complain);
+    this.#last = this.#last.then(() => this.#keep(id)).catch((error) => {
+      complain(error);
+      return false;
+    });
     return this.#last;
   }
 
   async #keep(id) {
+    if (Object.keys(this.fieldsOf(id)).length === 0) return true;
     for (let n = 0; n < MOST_TRIES; n += 1) {
       const sent = this.#ready(id);
       if (Object.keys(sent).length > 0) {
-        this.#each(id, (field, draft) => ({ ...draft, sent: sent[field] === undefined ? undefined : tidied(field, sent[field]) }));
-        const change = Object.fromEntries(Object.entries(sent).map(([field, text]) => [field, FIELDS[field].read(text)]));
+        const onItsWay = (field) => (field in sent ? tidied(field, sent[field]) : undefined);
+        this.#each(id, (field, draft) => ({ ...draft, sent: onItsWay(field) }));
+        const read = ([field, text]) => [field, FIELDS[field].read(text)];
+        const change = Object.fromEntries(Object.entries(sent).map(read));
         try {
           await this.save(id, change);
         } catch (error) {
@@ -120,7 +158,20 @@ export class Drafts extends Store {
   }
 }
 
-function Field({ name, marker, drafts, later }) {
+/**
+ * The drafts of what has that id, a recording or trail; those that were not saved before a person left it are there
+ * again. `find(id)` gives a marker as it is known now, `save(id, change)` changes it and has it loaded anew, also where
+ * it was refused.
+ */
+export function draftsOf(of, { find, save }) {
+  return Object.assign(unsaved.get(of) ?? new Drafts(of), { find, save });
+}
+
+addEventListener("beforeunload", (event) => {
+  if ([...unsaved.values()].some((drafts) => drafts.openIds().length > 0)) event.preventDefault();
+});
+
+function Field({ name, marker, drafts, later, save }) {
   const { label, hint, problem, read, isLong } = FIELDS[name];
   const draft = drafts.fieldsOf(marker.id)[name];
   const text = draft?.text ?? textOf(marker, name);
@@ -132,18 +183,19 @@ function Field({ name, marker, drafts, later }) {
       drafts.type(marker.id, name, event.currentTarget.value);
       later();
     },
-    onBlur: () => later.now(),
+    onBlur: save,
   };
   return html`
     <div class=${`field ${name}`}>
       <label for=${id}>${label}</label>
-      ${isLong ? html`<textarea rows="2" ...${given}></textarea>` : html`
+      ${isLong ? html`<textarea rows="2" onKeyDown=${leave} ...${given}></textarea>` : html`
         <span class="with-swatch">
-          ${name === "colour" && html`<span class="swatch" style=${{ background: swatchOf(text) ?? "transparent" }}></span>`}
-          <input ...${given} list=${name === "colour" ? "colours" : null} inputmode=${name === "duration_s" ? "decimal" : null}
-            autocomplete="off" /></span>`}
+          ${name === "colour" && html`<${Swatch} colour=${text} />`}
+          <input onKeyDown=${leave} ...${given} list=${name === "colour" ? "colours" : null}
+            inputmode=${name === "duration_s" ? "decimal" : null} autocomplete="off" /></span>`}
       <p id=${`${id}-hint`} class=${`hint-of small ${isWrong ? "bad" : "quiet"}`}>${isWrong ? problem : hint}</p>
-      ${draft !== undefined && clashes(marker, name, draft) && html`<${Clash} name=${name} marker=${marker} drafts=${drafts} />`}
+      ${draft !== undefined && clashes(marker, name, draft) && html`
+        <${Clash} name=${name} marker=${marker} drafts=${drafts} />`}
     </div>`;
 }
 
@@ -155,7 +207,8 @@ function Clash({ name, marker, drafts }) {
   };
   return html`
     <div class="notice clash" role="alert">
-      <p>Somebody changed this meanwhile. It is now: <q>${theirs || "nothing"}</q> Yours is kept above until you choose.</p>
+      <p>Somebody changed this meanwhile. It is now: <q>${theirs || "nothing"}</q>
+        Yours is kept above until you choose.</p>
       <div class="acts">
         <button type="button" onClick=${() => settle(true)}>Keep mine</button>
         <button type="button" onClick=${() => settle(false)}>Take theirs</button>
@@ -167,37 +220,45 @@ function Clash({ name, marker, drafts }) {
 export function Fields({ names, marker, drafts }) {
   useStore(drafts);
   const later = useMemo(() => debounced(() => drafts.keep(marker.id), TYPED_MS), [drafts]);
+  // Also what could not be saved before.
+  const save = () => later.now() ?? drafts.keep(marker.id);
   // Whoever goes on to another marker has typed enough of this one.
-  useEffect(() => () => {
-    Promise.resolve(later.now()).then((isKept) => {
-      if (isKept === false) complain(new Refused(412, `${marker.name} is not saved; what you typed is kept in its form.`));
-    });
+  useEffect(() => async () => {
+    if ((await save()) || drafts.find(marker.id) === undefined) return;
+    complain(new Refused(412, `${marker.name} is not saved; what you typed is kept in its form.`));
   }, [later]);
   const { fields = {}, isSaved = false } = drafts.get()[marker.id] ?? {};
   const isOpen = Object.keys(fields).length > 0;
   return html`
     <div class="fields">
-      ${names.map((name) => html`<${Field} key=${name} name=${name} marker=${marker} drafts=${drafts} later=${later} />`)}
-      <datalist id="colours">${Object.keys(COLOURS).map((name) => html`<option key=${name} value=${name} />`)}</datalist>
+      ${names.map((name) => html`
+        <${Field} key=${name} name=${name} marker=${marker} drafts=${drafts} later=${later} save=${save} />`)}
+      <datalist id="colours">
+        ${Object.keys(COLOURS).map((name) => html`<option key=${name} value=${name} />`)}
+      </datalist>
       <p role="status" class="small quiet saved">${isOpen ? "Not saved yet" : isSaved ? "Saved" : ""}</p>
     </div>`;
 }
 
-/** Hold a person back who would leave before what they typed is saved. */
+/** Save what could not be saved before, as soon as a person is back, or the daemon is. */
 export function useKept(drafts) {
   useEffect(() => {
-    const leave = (event) => {
-      const isOpen = Object.values(drafts.get()).some(({ fields }) => Object.keys(fields).length > 0);
-      if (isOpen) event.preventDefault();
-    };
-    addEventListener("beforeunload", leave);
-    return () => removeEventListener("beforeunload", leave);
+    const keep = () => drafts.openIds().forEach((id) => drafts.keep(id));
+    keep();
+    return onEvent(({ kind }) => kind === "reload" && keep());
   }, [drafts]);
+}
+
+/** A spot of a marker's colour. */
+export function Swatch({ colour }) {
+  const style = { backgroundColor: swatchOf(colour) ?? "transparent" };
+  return html`<span class="swatch" title=${colour || "no colour"} style=${style}></span>`;
 }
 
 /** The same fields where nothing may be changed. */
 export function Words({ names, marker }) {
   return html`
     <dl class="words">${names.map((name) => html`
-      <div key=${name}><dt class="quiet small">${FIELDS[name].label}</dt><dd>${textOf(marker, name) || "–"}</dd></div>`)}</dl>`;
+      <div key=${name}><dt class="quiet small">${FIELDS[name].label}</dt>
+        <dd>${textOf(marker, name) || "–"}</dd></div>`)}</dl>`;
 }

@@ -25,6 +25,31 @@ export class Changes {
   }
 }
 
+/** Loading that runs once at a time: `load()` loads everything anew. */
+export class Loads {
+  #loading = null;
+  #again = null;
+
+  constructor(load) {
+    this.load = load;
+  }
+
+  /** Load; gives when what is there now has been loaded. */
+  now() {
+    if (this.#loading === null) {
+      this.#loading = this.load().finally(() => { this.#loading = null; });
+      return this.#loading;
+    }
+    // What is being loaded may be older than what the caller knows of.
+    const again = () => {
+      this.#again = null;
+      return this.now();
+    };
+    this.#again ??= this.#loading.then(again, again);
+    return this.#again;
+  }
+}
+
 /**
  * Where markers were put that the daemon has not been told of yet. `tell(id, t_s)` tells it and loads what came of
  * that; where it refuses, `reload` shows how things are.

@@ -18,9 +18,9 @@ export const GRADES = {
 
 /** DaVinci Resolve's colours as it shows them; names of the other editors are colours that browsers know. */
 export const COLOURS = {
-  Blue: "#007fe3", Cyan: "#00ced0", Green: "#00ad00", Yellow: "#f09d00", Red: "#e12401", Pink: "#ff44c8", Purple: "#9013fe",
-  Fuchsia: "#c02e6f", Rose: "#ffa1b9", Lavender: "#a193c8", Sky: "#92e2fd", Mint: "#72db00", Lemon: "#dce95a", Sand: "#c4915a",
-  Cocoa: "#6e5143", Cream: "#f5ebe1",
+  Blue: "#007fe3", Cyan: "#00ced0", Green: "#00ad00", Yellow: "#f09d00", Red: "#e12401", Pink: "#ff44c8",
+  Purple: "#9013fe", Fuchsia: "#c02e6f", Rose: "#ffa1b9", Lavender: "#a193c8", Sky: "#92e2fd", Mint: "#72db00",
+  Lemon: "#dce95a", Sand: "#c4915a", Cocoa: "#6e5143", Cream: "#f5ebe1",
 };
 const BY_NAME = new Map(Object.entries(COLOURS).map(([name, hex]) => [name.toLowerCase(), hex]));
 
@@ -29,7 +29,8 @@ export function swatchOf(colour) {
   const name = colour.trim().toLowerCase();
   const known = BY_NAME.get(name);
   if (known !== undefined) return known;
-  return [name, `#${name}`].find((word) => word !== "" && CSS.supports("color", word)) ?? null;
+  // Names and numbers alone: CSS knows words that would fetch something.
+  return [name, `#${name}`].find((word) => /^#?[a-z0-9]+$/.test(word) && CSS.supports("color", word)) ?? null;
 }
 
 /** Whether a person has said what to make of it. */
@@ -43,12 +44,15 @@ export function gradeOf({ state, confidence, t_s }) {
   return confidence >= LIKELY ? "likely" : "doubtful";
 }
 
+/** A confidence in per cent, never above what it is: 0.897 is not 90 %. */
+const sharePercent = (share) => percent(Math.floor(share * 100 + 1e-9) / 100);
+
 /** How sure it is, in words and per cent. */
 export function sureness(marker) {
   if (marker.state === "rejected") return "–";
   if (isDecided(marker)) return "your word";
   if (marker.t_s === null) return "–";
-  return `${GRADES[gradeOf(marker)].word}, ${percent(marker.confidence)}`;
+  return `${GRADES[gradeOf(marker)].word}, ${sharePercent(marker.confidence)}`;
 }
 
 /** How far off it may be, as the engine reckons; null where a person has placed it. */

@@ -234,11 +234,21 @@ function LeftOut({ sentences }) {
 /** The page of all runs' numbers. */
 export function Numbers() {
   const [found, show] = useState(null);
+  const [nAsked, askAgain] = useState(0);
   useEffect(() => {
-    const load = () => ask("/quality").then(show, complain);
-    const later = debounced(load, SETTLE_MS);
-    load();
-    return onEvent(({ kind }) => ["sync", "markers", "reload"].includes(kind) && later());
+    const gone = new AbortController();
+    // Of several answers the newest counts, and after leaving none does.
+    const unlessGone = (use) => (answer) => gone.signal.aborted || use(answer);
+    ask("/quality", { signal: gone.signal }).then(unlessGone(show), unlessGone(complain));
+    return () => gone.abort();
+  }, [nAsked]);
+  useEffect(() => {
+    const later = debounced(() => askAgain((n) => n + 1), SETTLE_MS);
+    const end = onEvent(({ kind }) => ["sync", "markers", "reload"].includes(kind) && later());
+    return () => {
+      end();
+      later.cancel();
+    };
   }, []);
   const inOrder = useMemo(() => found && [...found.runs].reverse(), [found]);
   if (found === null) return html`<p class="quiet">Loading …</p>`;

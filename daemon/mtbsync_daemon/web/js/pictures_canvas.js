@@ -160,9 +160,10 @@ const BARS_M = [5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000];
 
 /**
  * The runs seen from above, north up, as `Plot` wants it. A run without a track is left out; one has one.
- * @param {{map: object, newTrack: object, refTrack: object, markers: {name: string, t_ref_s: number}[]}} given
+ * @param {{stage: object, newTrack: object, refTrack: object}} given `stage` as of `Plot`
  */
-export function sketchPlot({ map, newTrack, refTrack, markers }) {
+export function sketchPlot({ stage, newTrack, refTrack }) {
+  const { map, marked } = stage;
   const origin = hasTrack(refTrack) ? refTrack.origin : newTrack.origin;
   const ways = {
     ref: hasTrack(refTrack) ? onPlaneOf(refTrack, origin) : null,
@@ -177,7 +178,7 @@ export function sketchPlot({ map, newTrack, refTrack, markers }) {
     return [interpolated(way.t_s, way.east, t_s), interpolated(way.t_s, way.north, t_s)];
   };
   const placeOfMoment = ({ tNew, tRef }) => placeIn(ways.ref, tRef) ?? placeIn(ways.new, tNew);
-  const placeOfMarker = (t_ref_s) => placeOfMoment({ tNew: map.toNew(t_ref_s), tRef: t_ref_s });
+  const placeOfMark = (t_ref_s) => placeIn(ways.ref, t_ref_s) ?? placeIn(ways.new, map.toNew(t_ref_s));
   const guide = ways.ref ?? ways.new;
   const momentOf = (k) => {
     const t_s = guide.t_s[k];
@@ -221,12 +222,17 @@ export function sketchPlot({ map, newTrack, refTrack, markers }) {
       const named = [
         { name: "start", at: [guide.east[0], guide.north[0]], shape: "ring" },
         { name: "finish", at: [guide.east[last], guide.north[last]], shape: "box" },
-        ...markers.map(({ name, t_ref_s }) => ({ name, at: placeOfMarker(t_ref_s), shape: "dot" })),
+        ...marked.get().marks.map(({ name, t_ref_s }) => ({ name, at: placeOfMark(t_ref_s), shape: "dot" })),
       ].filter(({ at }) => at !== null);
       const taken = [];
+      const spots = new Set();
       ctx.textBaseline = "middle";
       for (const { name, at, shape } of named) {
         const [x, y] = toPage(at);
+        // Where many lie on one pixel, one is seen.
+        const spot = `${Math.round(x)} ${Math.round(y)}`;
+        if (spots.has(spot)) continue;
+        spots.add(spot);
         drawSpot(ctx, x, y, shape);
         const length = ctx.measureText(name).width;
         const left = x + 5 + length < width ? x + 5 : x - 5 - length;

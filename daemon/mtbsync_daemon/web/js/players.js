@@ -22,6 +22,8 @@ const SAME_SPEED = 0.01;
 /** A picture that is on show already is not presented again, so nobody waits for it longer than this. */
 const PRESENTED_WITHIN_MS = 150;
 const HAVE_FUTURE_DATA = 3;
+const PATIENCE_MS = 10_000;
+const CANNOT = "This browser cannot play this kind of video.";
 
 /**
  * What a `Pair` is to play of a recording.
@@ -50,15 +52,19 @@ export function sourceOf(recording) {
 class Side {
   constructor({ chapters, copies, rate }, onChange) {
     this.chapters = chapters;
+    this.all = copies;
+    /** Those that are worth a try, and which of them plays. */
     this.copies = copies;
+    this.copy = null;
     this.rate = rate;
     this.onChange = onChange;
     this.video = document.createElement("video");
     this.video.muted = true;
     this.video.playsInline = true;
-    this.video.preload = "auto";
+    // So a video at rest lets go of its connection, of which a browser has six for all its tabs.
+    this.video.preload = "metadata";
     this.video.preservesPitch = true;
-    /** Why none of the copies can be played, or "", and whether that is for want of a copy that can. */
+    /** Why none of the copies plays, or "", and whether that is for want of one that this browser can show. */
     this.problem = "";
     this.isUnplayable = false;
     /** Seconds that a jump took lately. */
@@ -73,20 +79,13 @@ class Side {
     this.watchFrames();
     this.video.addEventListener("error", () => {
       // While it jumps, the jump hears of it.
-      if (this.isBusy || this.ordinal < 0 || this.isClosed) return;
-      this.fail(this.shown_s);
-      this.jump();
+      if (!this.isBusy && this.ordinal >= 0 && !this.isClosed) this.mend();
     });
   }
 
   get end_s() {
     const last = this.chapters.at(-1);
     return last === undefined ? 0 : last.offset_s + last.duration_s;
-  }
-
-  /** Which of the copies plays. */
-  get copy() {
-    return this.copies[0];
   }
 
   /** Where the clock stands, between pictures too. */
@@ -148,7 +147,7 @@ class Side {
     const began = performance.now();
     // The middle of a frame is safe from rounding.
     this.video.currentTime = this.first_s + (t_s - chapter.offset_s) + 0.5 / this.rate;
-    if (!(await heard(this.video, "seeked"))) return this.fail(t_s);
+    if (!(await heard(this.video, "seeked"))) return this.breakDown(t_s);
     // One that was on its way before the jump may still have been presented meanwhile.
     await Promise.race([this.nextFrame(), passed(PRESENTED_WITHIN_MS)]);
     this.jumpTook_s = 0.7 * this.jumpTook_s + 0.3 * ((performance.now() - began) / 1000);
@@ -157,22 +156,25 @@ class Side {
   /** Have a chapter ready, from the first copy that plays. @returns {Promise<boolean>} whether any does */
   async load(ordinal) {
     this.ordinal = -1;
-    while (this.copies.length > 0 && !this.isClosed) {
-      if (await this.open(`${this.chapters[ordinal].url}?which=${this.copy}`)) {
+    let why = "";
+    for (const copy of this.copies) {
+      this.copy = copy;
+      const url = this.urlOf(ordinal);
+      if (await this.open(url)) {
         this.ordinal = ordinal;
         this.shown_s = this.chapters[ordinal].offset_s;
         this.problem = "";
         return true;
       }
-      this.copies = this.copies.slice(1);
+      if (this.isClosed) return false;
+      why = (await this.judge(url)) || why;
     }
-    if (!this.isClosed && !this.problem) {
-      this.problem = await whyAway(this.chapters[ordinal].url);
-      this.isUnplayable = this.problem === "";
-      this.problem ||= "This browser cannot play this kind of video.";
-      this.onChange("problem", this);
-    }
+    this.giveUp(why);
     return false;
+  }
+
+  urlOf(ordinal) {
+    return `${this.chapters[ordinal].url}?which=${this.copy}`;
   }
 
   /** @returns {Promise<boolean>} whether the file at `url` has pictures that this browser shows */
@@ -185,18 +187,51 @@ class Side {
     return true;
   }
 
-  /** What plays broke down: go on with another copy. */
-  fail(t_s) {
-    this.copies = this.copies.slice(1);
+  /**
+   * Why the copy that was tried last is not played; "" where it was had and this browser cannot show it, so that it
+   * is not tried again.
+   */
+  async judge(url) {
+    const { error } = this.video;
+    const why = await whyAway(url);
+    if (why !== "") return why;
+    if (error?.code === MediaError.MEDIA_ERR_NETWORK) return "The video broke off on its way here.";
+    this.copies = this.copies.filter((copy) => copy !== this.copy);
+    return "";
+  }
+
+  /** What plays broke down: go on with it, or with another copy where this browser cannot show it. */
+  async mend() {
+    this.isBusy = true;
+    this.target_s = this.frameAt(this.shown_s);
+    await this.judge(this.urlOf(this.ordinal));
     this.ordinal = -1;
-    if (this.wanted_s === null) this.wanted_s = t_s;
+    this.wanted_s ??= this.target_s;
+    await this.jump();
+  }
+
+  /** A jump to `t_s` broke down: go on with another copy where this browser cannot show that one. */
+  async breakDown(t_s) {
+    const why = await this.judge(this.urlOf(this.ordinal));
+    this.ordinal = -1;
+    this.shown_s = t_s;
+    if (why === "") this.wanted_s ??= t_s;
+    else this.giveUp(why);
+  }
+
+  giveUp(why) {
+    if (this.isClosed) return;
+    this.isUnplayable = !this.copies.includes("original");
+    const problem = this.isUnplayable ? CANNOT : why;
+    if (problem === this.problem) return;
+    this.problem = problem;
+    this.onChange("problem", this);
   }
 
   /** Try `copies` anew, from the first on. */
-  reload(copies) {
-    this.copies = copies;
+  reload(copies = this.all) {
+    this.all = this.copies = copies;
     this.ordinal = -1;
-    this.problem = "";
     this.seek(this.target_s);
   }
 
@@ -244,17 +279,20 @@ class Side {
  * The new run and the reference, locked through the map.
  *
  * Events: "time" (at most once a frame, also at rest after a jump), "play", "pause", "state" (what the getters say
- * has changed), "problem" (detail: {side: "new" | "ref", reason, isUnplayable}; none of its copies can be played).
+ * has changed), "problem" (detail: {side: "new" | "ref", reason, isUnplayable}; none of its copies plays).
  */
 export class Pair extends EventTarget {
   #sides;
   #leader = "new";
+  // Where a marker was gone to, until something else is.
+  #place = null;
   #pulse = 0;
   #back = null;
+  #closed = new AbortController();
 
   /**
-   * @param {{newSource: object, refSource: object | null, map: import("./timemap.js").TimeMap | null}} parts sources as of
-   *   `sourceOf`
+   * @param {{newSource: object, refSource: object | null, map: import("./timemap.js").TimeMap | null}} parts
+   *   sources as of `sourceOf`
    */
   constructor({ newSource, refSource, map }) {
     super();
@@ -277,6 +315,9 @@ export class Pair extends EventTarget {
     this.sound = "none";
     this.#sides.new.seek(0);
     this.#sides.ref.seek(0);
+    // Nothing keeps them together where nothing is drawn.
+    const away = () => document.hidden && this.pause();
+    document.addEventListener("visibilitychange", away, { signal: this.#closed.signal });
     this.#follow();
   }
 
@@ -314,6 +355,7 @@ export class Pair extends EventTarget {
 
   /** Play at `speed` times real time; below 0 backwards, by jumps. */
   play(speed = this.pace) {
+    this.#place = null;
     if (this.isLocked) this.#leader = "new";
     const leading = this.#sides[this.#leader];
     if (leading.problem) return;
@@ -359,6 +401,13 @@ export class Pair extends EventTarget {
     this.#lead("ref", t_ref_s);
   }
 
+  /** Go to a place that a marker names on both clocks: each side to its own frame, whatever the map says of it. */
+  seekPlace(t_new_s, t_ref_s) {
+    this.#lead("new", t_new_s);
+    this.#place = { target_s: this.#sides.new.target_s, t_ref_s };
+    if (!this.isPlaying) this.#follow();
+  }
+
   /** Go `nFrames` on from where it stands; unlocked, on the side that was moved last. */
   step(nFrames) {
     if (this.isPlaying) this.pause();
@@ -401,8 +450,14 @@ export class Pair extends EventTarget {
     this.#tell("state");
   }
 
+  /** Try again what did not play. */
+  retry() {
+    for (const side of Object.values(this.#sides)) if (side.problem) side.reload();
+  }
+
   /** Let go of the files. */
   close() {
+    this.#closed.abort();
     this.isPlaying = false;
     cancelAnimationFrame(this.#pulse);
     for (const side of Object.values(this.#sides)) side.close();
@@ -412,6 +467,7 @@ export class Pair extends EventTarget {
 
   #lead(name, t_s) {
     this.#leader = name;
+    this.#place = null;
     const side = this.#sides[name];
     if (side.chapters.length === 0) return;
     side.seek(Math.min(Math.max(t_s, 0), side.end_s));
@@ -425,7 +481,8 @@ export class Pair extends EventTarget {
     if (!this.isLocked || this.map === null) return this.#shows(true, true);
     const { new: run, ref } = this.#sides;
     if (this.#leader === "new") {
-      const t_ref_s = this.map.toRef(run.t_s);
+      const isPlace = this.#place !== null && this.#place.target_s === run.target_s;
+      const t_ref_s = isPlace ? this.#place.t_ref_s : this.map.toRef(run.t_s);
       this.#shows(true, !Number.isNaN(t_ref_s));
       seekOnce(ref, Number.isNaN(t_ref_s) ? this.#edgeNear(run.t_s).ref_s : t_ref_s);
     } else {
@@ -562,7 +619,10 @@ function passed(ms) {
 
 /** Why the file at `url` cannot be had, for a person; "" where it can. */
 async function whyAway(url) {
-  const answer = await fetch(url, { headers: { Range: "bytes=0-0" } }).catch(() => null);
+  const wanted = { headers: { Range: "bytes=0-0" }, signal: AbortSignal.timeout(PATIENCE_MS) };
+  const answer = await fetch(url, wanted).catch(() => null);
   if (answer === null) return "mtbsync does not answer. Is it still running?";
-  return answer.ok ? "" : (await answer.json()).detail;
+  if (answer.ok) return "";
+  const told = await answer.json().catch(() => ({}));
+  return told.detail ?? `mtbsync answered with ${answer.status}.`;
 }

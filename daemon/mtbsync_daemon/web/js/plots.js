@@ -1,7 +1,7 @@
 /** Drawing: colours of the theme, one cursor for all plots, and what every plot does with pointer and keys. */
 
 import { clock } from "./format.js";
-import { html, useEffect, useRef } from "./lib.js";
+import { html, useLayoutEffect, useRef } from "./lib.js";
 import { intervalOf } from "./pictures_data.js";
 import uPlot from "../vendor/uplot.js";
 
@@ -91,8 +91,8 @@ function seek(pair, { tNew, tRef }) {
  *
  * `make(host)` draws it into `host` and gives {momentAt(x, y), placeOf(moment), mark(moment, playhead), resize(),
  * draw(), close()}, with places in the window's pixels; it is made anew when `make` changes. `readout(moment)` is what
- * stands there, in words. `stage` has what the plots share: {cursor, pair, map, span: [first, last]}, `span` in seconds
- * of the reference.
+ * stands there, in words. `stage` has what the plots share: {cursor, pair, map, span: [first, last], gaps, marked},
+ * `span` and `gaps` in seconds of the reference; `marked` is a store of {marks}: a change of it draws them again.
  */
 export function Plot({ title, summary, keys = [], note = "", readout, make, stage, name }) {
   const host = useRef();
@@ -101,8 +101,10 @@ export function Plot({ title, summary, keys = [], note = "", readout, make, stag
   const id = `plot-${name}`;
   const { cursor, pair, map, span } = stage;
 
-  useEffect(() => {
+  // Before anybody can point at it, or leave.
+  useLayoutEffect(() => {
     const plot = make(host.current);
+    let width_px = host.current.clientWidth;
     made.current = plot;
     const playhead = () => ({ tNew: pair.t_new_s, tRef: pair.t_ref_s });
     const mark = () => plot.mark(cursor.moment, playhead());
@@ -119,6 +121,9 @@ export function Plot({ title, summary, keys = [], note = "", readout, make, stag
       mark();
     };
     const size = new ResizeObserver(() => {
+      // It tells of the size at first too.
+      if (host.current.clientWidth === width_px) return;
+      width_px = host.current.clientWidth;
       plot.resize();
       mark();
     });
@@ -126,12 +131,14 @@ export function Plot({ title, summary, keys = [], note = "", readout, make, stag
     cursor.addEventListener("move", tell);
     pair.addEventListener("time", mark);
     const noTheme = onTheme(draw);
+    const noMarks = stage.marked.subscribe(draw);
     tell();
     return () => {
       size.disconnect();
       cursor.removeEventListener("move", tell);
       pair.removeEventListener("time", mark);
       noTheme();
+      noMarks();
       plot.close();
     };
   }, [make, readout, stage]);
@@ -204,10 +211,10 @@ function step({ key, shiftKey }, from_s, [first_s, last_s]) {
  * A function that draws values against the reference's time with uPlot, as `Plot` wants it.
  *
  * `data` is uPlot's, `series` its series without the first (colours as names of CSS variables in `ink` and `shade`),
- * `y` {scale, values, splits, label}; `markers` [{name, t_ref_s}] are drawn as lines, with their names where `isNamed`.
+ * `y` {scale, values, splits, label}; the stage's marks are drawn as lines, with their names where `isNamed`.
  */
-export function alongPlot({ data, series, bands = [], y, height_px, markers, isNamed = false, stage }) {
-  const { map, span, gaps } = stage;
+export function alongPlot({ data, series, bands = [], y, height_px, isNamed = false, stage }) {
+  const { map, span, gaps, marked } = stage;
   return (host) => {
     const u = new uPlot(
       {
@@ -226,7 +233,7 @@ export function alongPlot({ data, series, bands = [], y, height_px, markers, isN
         bands: bands.map((band) => ({ series: band.series, dir: band.dir, fill: () => colour(band.shade) })),
         hooks: {
           drawClear: [(plot) => shadeGaps(plot, gaps)],
-          draw: [(plot) => drawMarkers(plot, markers, isNamed)],
+          draw: [(plot) => drawMarks(plot, marked.get().marks, isNamed)],
         },
       },
       data,
@@ -299,7 +306,7 @@ function shadeGaps(u, gaps) {
 }
 
 /** A line at each marker, and above it its name where there is room. */
-function drawMarkers(u, markers, isNamed) {
+function drawMarks(u, marks, isNamed) {
   const { ctx, bbox } = u;
   const scale = devicePixelRatio;
   ctx.save();
@@ -311,18 +318,22 @@ function drawMarkers(u, markers, isNamed) {
   ctx.setLineDash([2 * scale, 3 * scale]);
   ctx.lineWidth = scale;
   let free = bbox.left;
-  for (const { name, t_ref_s } of markers) {
+  let drawn = -1;
+  ctx.beginPath();
+  for (const { name, t_ref_s } of marks) {
     const x = Math.round(u.valToPos(t_ref_s, "x", true)) + 0.5;
-    if (x < bbox.left || x > bbox.left + bbox.width) continue;
-    ctx.beginPath();
+    // Where many lie on one pixel, one is seen.
+    if (x === drawn || x < bbox.left || x > bbox.left + bbox.width) continue;
     ctx.moveTo(x, bbox.top);
     ctx.lineTo(x, bbox.top + bbox.height);
-    ctx.stroke();
+    drawn = x;
+    if (!isNamed || x < free) continue;
     const width = ctx.measureText(name).width;
-    if (!isNamed || x < free || x + width > bbox.left + bbox.width + RIGHT_PX * scale) continue;
+    if (x + width > bbox.left + bbox.width + RIGHT_PX * scale) continue;
     ctx.fillText(name, x, bbox.top - 3 * scale);
     free = x + width + 8 * scale;
   }
+  ctx.stroke();
   ctx.restore();
 }
 

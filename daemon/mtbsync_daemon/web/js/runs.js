@@ -135,8 +135,9 @@ function NextStep({ onFolder }) {
         it has been looked at. Or drop one onto this page.</p></div>`;
   }
   return trails.size === 0 && html`<div class="hint runs-next"><h2>Which ride is the reference?</h2>
-    <p>There is no trail yet. Choose the ride that you have put markers on: under <em>What to do with it</em>, make
-      it the reference of a new trail. Every other run of that trail then gets its markers. If they are in a file,
+    <p>There is no trail yet. Choose the ride that your markers are on, or are to be on: under
+      <em>What to do with it</em>, make it the reference of a new trail, and put markers on it on the trail's page.
+      Every other run of that trail then gets them. If they are in a file,${" "}
       <code>mtbsync trail add REF.MP4 --markers markers.csv</code> takes them along.</p></div>`;
 }
 
@@ -171,16 +172,16 @@ function List({ isReadOnly }) {
 /** Loads the next piece as the end of the list comes near, or is pressed. */
 function More() {
   const isMore = useStore(library.store, ({ listed, isAll }) => listed !== null && !isAll);
-  const n = useStore(library.store, ({ listed }) => listed?.length ?? 0);
+  const listed = useStore(library.store, (state) => state.listed);
   const end = useRef();
   const load = () => library.more().catch(complain);
   useEffect(() => {
     if (!isMore) return undefined;
-    // A new one for each piece: it tells at once whether its end is near as well.
+    // A new one for each list: it tells at once whether its end is near as well.
     const seen = new IntersectionObserver(([entry]) => entry.isIntersecting && load(), { rootMargin: NEAR });
     seen.observe(end.current);
     return () => seen.disconnect();
-  }, [isMore, n]);
+  }, [isMore, listed]);
   return isMore && html`<p class="runs-more"><button type="button" ref=${end} onClick=${load}>Show more</button></p>`;
 }
 

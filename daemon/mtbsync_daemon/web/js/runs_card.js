@@ -1,28 +1,16 @@
 /** One recording in the list, with all that can be done with it there. */
 
 import { ask, complain, part, say } from "./api.js";
+import { decide, lineUp, verdictOf } from "./desk_verdict.js";
 import { clock, count, percent, when } from "./format.js";
 import { html, useState, useStore } from "./lib.js";
 import { Still } from "./runs_still.js";
 import { runningOf, waits } from "./runs_store.js";
 
-const VERDICTS = { accept: "Lined up", review: "Lined up, but not for certain", reject: "Fits no trail for certain" };
-const TONES = { accept: "good", review: "doubt", reject: "doubt" };
-const UNDER_WAY = { queued: "Waits its turn", running: "Is being lined up" };
 export const KINDS = {
   probe: "Looking at", index: "Learning the trail of", sync: "Lining up", transfer: "Carrying markers over to",
   deliver: "Writing files for", light: "Making a light copy of",
 };
-
-/** The verdict on a run in words, and how bad that is. */
-function verdict(sync) {
-  if (sync === null) return { text: "Not compared with any trail yet", tone: "quiet" };
-  if (sync.state === "cancelled") return { text: sync.error ?? "Stopped", tone: "quiet" };
-  if (sync.state === "failed") return { text: "Could not be lined up", tone: "bad" };
-  if (sync.state !== "done") return { text: UNDER_WAY[sync.state], tone: "quiet" };
-  if (sync.accepted && sync.verdict !== "accept") return { text: "Lined up, trusted by you", tone: "good" };
-  return { text: VERDICTS[sync.verdict], tone: TONES[sync.verdict] };
-}
 
 function Picture({ recording, href }) {
   return html`<a class="run-picture" href=${href} tabindex="-1" aria-hidden="true"><${Still}
@@ -96,18 +84,6 @@ function Troubles({ recording, library, isReadOnly }) {
     </div>`);
 }
 
-/** Have a run lined up, with a trail's id or, where that is empty, with whichever fits. */
-async function lineUp(recording, trail, trails, library) {
-  const { id, name, sync, markers } = recording;
-  const isOther = sync?.trail && trail !== sync.trail;
-  const warning = `${name} has ${count(markers.n, "marker")} from ${trails.get(sync?.trail)?.name}. If it turns out `
-    + "to be on another trail, they go, with what you corrected on them. Line it up anew?";
-  if (isOther && markers.n > 0 && !confirm(warning)) return;
-  await ask("/syncs", { method: "POST", body: { recording: id, trail: trail || null } });
-  await library.refresh(id);
-  say(`${name} is lined up ${trail ? `with ${trails.get(trail).name}` : "with whichever trail fits"}.`);
-}
-
 async function makeReference({ id, name, markers }, trailName, library) {
   const warning = `${name} has ${count(markers.n, "marker")} of another trail; as a reference it begins without any. `
     + "Make it the reference of a new trail?";
@@ -117,16 +93,10 @@ async function makeReference({ id, name, markers }, trailName, library) {
   say(`${name} is the reference of ${trailName} now; runs are compared with it.`);
 }
 
-/** A person's word on a sync as they saw it. */
-async function decide(recording, word, library) {
-  const { id, name, sync } = recording;
-  const path = `/syncs/${part(sync.id)}`;
-  const now = await ask(path);
-  const isAsSeen = now.version === sync.version;
-  if (isAsSeen) await ask(path, { method: "PATCH", body: word, etag: now.etag });
-  await library.refresh(id);
-  if (!isAsSeen) say(`${name} has changed meanwhile; look at it again.`);
-  else say(word.accepted ? `${name} is trusted; its markers are written for your editor.` : `${name} waits no more.`);
+/** Decide on the sync that the card shows. */
+async function judge(recording, word, library) {
+  await decide(recording, recording.sync, word);
+  await library.refresh(recording.id);
 }
 
 function Choices({ recording, library }) {
@@ -138,8 +108,9 @@ function Choices({ recording, library }) {
     event.preventDefault();
     carryOut(act);
   };
+  const lineItUp = () => lineUp(recording, trails.get(trail)).then(() => library.refresh(recording.id));
   return html`
-    ${trails.size > 0 && html`<form class="acts" onSubmit=${submit(() => lineUp(recording, trail, trails, library))}>
+    ${trails.size > 0 && html`<form class="acts" onSubmit=${submit(lineItUp)}>
       <label>Line it up with <select value=${trail} onChange=${(event) => choose(event.target.value)}>
         <option value="">whichever trail fits</option><${TrailOptions} trails=${trails} /></select></label>
       <button aria-label=${`Line it up: ${name}`}>Line it up</button></form>`}
@@ -148,7 +119,7 @@ function Choices({ recording, library }) {
         onInput=${(event) => call(event.target.value)} /></label>
       <button aria-label=${`Make it a reference: ${name}`}>Make it a reference</button></form>
     ${["queued", "failed"].includes(sync?.state) && html`<p class="acts"><${Act} text="Not a ride of a trail"
-      about=${name} act=${() => decide(recording, { dismissed: true }, library)} /></p>`}`;
+      about=${name} act=${() => judge(recording, { dismissed: true }, library)} /></p>`}`;
 }
 
 /** What a person can do with a run: what it waits for stands open, the rest folded away. */
@@ -161,9 +132,9 @@ function Acts({ recording, library, href }) {
     ${waits(recording) && html`<p class="acts">
       ${sync?.trail && html`<a class="button" href=${href} aria-label=${`Look at it: ${name}`}>Look at it</a>`}
       ${isUndecided && sync.verdict === "review" && html`<${Act} text="Trust it" about=${name}
-        act=${() => decide(recording, { accepted: true }, library)} />`}
+        act=${() => judge(recording, { accepted: true }, library)} />`}
       ${isUndecided && html`<${Act} text="Not a ride of a trail" about=${name}
-        act=${() => decide(recording, { dismissed: true }, library)} />`}</p>`}
+        act=${() => judge(recording, { dismissed: true }, library)} />`}</p>`}
     <details class="run-choices" open=${isUndecided && !sync.trail}>
       <summary aria-label=${`${summary}: ${name}`}>${summary}</summary>
       <${Choices} recording=${recording} library=${library} /></details>`;
@@ -188,7 +159,7 @@ export function Card({ id, library, isReadOnly }) {
   if (recording === undefined) return null;
   const { sync, is_reference, name } = recording;
   const href = is_reference ? `#/trail/${part(recording.trail)}` : `#/run/${part(id)}`;
-  const { text, tone } = verdict(sync);
+  const [tone, text] = verdictOf(sync);
   const hasReasons = sync?.state === "done" && !sync.accepted;
   return html`
     <li class=${`run${isWaiting ? " run-waits" : ""}`}>

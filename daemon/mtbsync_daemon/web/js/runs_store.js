@@ -32,6 +32,9 @@ export class Library {
   #end = null;
   #cursor = "";
   #nAsked = 0;
+  // The number of what is shown, as it was asked for: of each recording, and of "jobs" and "head".
+  #shown = new Map();
+  #listing = { asked: 0, done: null };
   #stale = [];
   #soon = debounced(() => this.#catchUp().catch(complain), PAUSE_MS);
 
@@ -64,18 +67,23 @@ export class Library {
 
   /** Load the next piece of the list. */
   async more() {
-    const { listed, isAll } = this.store.get();
+    const { listed, isAll, filter } = this.store.get();
     if (listed === null || isAll) return;
     const asked = ++this.#nAsked;
-    const { recordings, next_cursor } = await this.#page(this.#cursor);
-    if (asked === this.#nAsked) this.#put(recordings, [...listed, ...recordings.map(({ id }) => id)], next_cursor);
+    const cursor = this.#cursor;
+    const { recordings, next_cursor } = await this.#page(cursor);
+    // The list may have become longer at its head meanwhile; it is another where its end is not that any more.
+    const now = this.store.get();
+    if (now.filter !== filter || now.listed === null || this.#cursor !== cursor) return;
+    this.#put(recordings, asked, joined(now.listed, recordings.map(({ id }) => id)), next_cursor);
   }
 
   /** Load one recording anew, as after it was changed. */
   async refresh(id) {
+    const asked = ++this.#nAsked;
     const found = await ask(`/recordings/${part(id)}`).catch(unlessGone);
-    if (found) this.#put([found]);
-    else this.#drop(id);
+    if (found) this.#put([found], asked);
+    else if (this.#isNews(id, asked)) this.#drop(id);
   }
 
   // --- loading ---
@@ -89,35 +97,45 @@ export class Library {
     return ask(`/recordings?${query}`);
   }
 
-  /** As much of the list as was loaded, and at least its first piece; shown once `before` is there. */
-  async #list(before = null) {
+  /** Load the list anew, shown once `before` is there; of several that are under way the last counts. */
+  #list(before = null) {
     const asked = ++this.#nAsked;
-    const wanted = Math.max(PAGE, this.store.get().listed?.length ?? 0);
+    const done = this.#whole(asked, before);
+    this.#listing = { asked, done };
+    return done;
+  }
+
+  /** As much of the list as was loaded, and at least its first piece. */
+  async #whole(asked, before) {
+    const isLast = () => asked === this.#listing.asked;
     const found = [];
+    const nLeft = () => Math.max(PAGE, this.store.get().listed?.length ?? 0) - found.length;
     let cursor = "";
     do {
-      const page = await this.#page(cursor, Math.min(200, wanted - found.length));
-      if (asked !== this.#nAsked) return;
+      const page = await this.#page(cursor, Math.min(200, nLeft()));
+      if (!isLast()) return;
       found.push(...page.recordings);
       cursor = page.next_cursor;
-    } while (cursor && found.length < wanted);
+    } while (cursor && nLeft() > 0);
     await before;
-    if (asked === this.#nAsked) this.#put(found, found.map(({ id }) => id), cursor);
+    if (isLast()) this.#put(found, asked, found.map(({ id }) => id), cursor);
   }
 
   /** What is new at the head of the list. */
   async #head() {
-    const asked = this.#nAsked;
+    // One that is under way may be from before that.
+    await this.#listing.done;
+    const asked = ++this.#nAsked;
+    const { filter } = this.store.get();
     const { recordings } = await this.#page("");
-    const { listed } = this.store.get();
-    if (asked !== this.#nAsked || listed === null) return;
-    const ids = recordings.map(({ id }) => id);
-    const known = new Set(ids);
-    this.#put(recordings, [...ids, ...listed.filter((id) => !known.has(id))]);
+    const { listed, filter: now } = this.store.get();
+    if (now !== filter || listed === null || !this.#isNews("head", asked)) return;
+    this.#put(recordings, asked, joined(recordings.map(({ id }) => id), listed));
   }
 
   async #waiting() {
-    this.#put(await all("/recordings?show=waiting", "recordings", 200));
+    const asked = ++this.#nAsked;
+    this.#put(await all("/recordings?show=waiting", "recordings", 200), asked);
   }
 
   async #folders() {
@@ -130,9 +148,11 @@ export class Library {
   }
 
   async #jobs() {
+    const asked = ++this.#nAsked;
     const [running, queued] = await Promise.all(
       ["running", "queued"].map((state) => ask(`/jobs?state=${state}&limit=${MOST_QUEUED}`)),
     );
+    if (!this.#isNews("jobs", asked)) return;
     this.store.set({ running: new Map(running.jobs.map((job) => [job.id, job])), nQueued: queued.jobs.length });
   }
 
@@ -197,9 +217,16 @@ export class Library {
     await Promise.all(loads);
   }
 
-  #put(found, listed = this.store.get().listed, cursor = undefined) {
+  /** Whether nothing is shown of `what` that was asked for later; what came is shown then. */
+  #isNews(what, asked) {
+    if (asked < (this.#shown.get(what) ?? 0)) return false;
+    this.#shown.set(what, asked);
+    return true;
+  }
+
+  #put(found, asked, listed = this.store.get().listed, cursor = undefined) {
     const recordings = new Map(this.store.get().recordings);
-    for (const recording of found) recordings.set(recording.id, recording);
+    for (const recording of found) if (this.#isNews(recording.id, asked)) recordings.set(recording.id, recording);
     if (cursor !== undefined) this.#cursor = cursor;
     this.store.set({ recordings, listed, isAll: !this.#cursor, waiting: this.#waitingOf(recordings) });
   }
@@ -217,6 +244,11 @@ export class Library {
     const now = [...recordings.values()].filter(waits).sort(newestFirst).map(({ id }) => id);
     return now.length === waiting.length && now.every((id, k) => id === waiting[k]) ? waiting : now;
   }
+}
+
+/** What both hold, each once. */
+function joined(ids, others) {
+  return [...new Set([...ids, ...others])];
 }
 
 function unlessGone(error) {
