@@ -11,7 +11,7 @@ READY := .venv/ready
 MTBSYNC := $(BIN)/mtbsync
 SAMPLE := data/sample
 
-.PHONY: help setup demo test lint bench
+.PHONY: help setup demo test test-all lint bench
 
 help:
 	@$(PYTHON) scripts/help.py
@@ -24,7 +24,10 @@ $(READY): pyproject.toml constraints.txt scripts/setup_venv.py
 demo: $(READY)  ## let a ride land in a watched folder, and measure the markers that come out
 	$(BIN)/python scripts/demo.py
 
-test: $(READY)  ## run every test
+test: $(READY)  ## run the tests, but for those that take longest
+	$(BIN)/python -m pytest -n auto -m "not long"
+
+test-all: $(READY)  ## run every test
 	$(BIN)/python -m pytest -n auto
 
 lint: $(READY)  ## style, types and import rules

@@ -14,6 +14,8 @@ from playwright.sync_api import Page, expect
 from support.desk import SAMPLE
 from support.looking import Looking
 
+pytestmark = pytest.mark.long
+
 Start = Callable[..., Looking]
 
 

@@ -6,11 +6,14 @@ import json
 import re
 from pathlib import Path
 
+import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from support.desk import Desk
 from support.program import mtbsync
+
+pytestmark = pytest.mark.long
 
 
 def fail_a_copy(desk: Desk) -> str:

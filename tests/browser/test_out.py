@@ -15,6 +15,8 @@ from playwright.sync_api import Locator, Page, expect
 
 from support.desk import Desk
 
+pytestmark = pytest.mark.long
+
 
 def open_out(desk: Desk, page: Page) -> Locator:
     """The section of the run's page, opened."""

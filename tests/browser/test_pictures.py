@@ -17,6 +17,8 @@ from mtbsync_engine.judge import NINE_IN_TEN
 from mtbsync_engine.model import TimeMap
 from support.desk import SAMPLE, Desk
 
+pytestmark = pytest.mark.long
+
 FRAME_S = 1 / 30
 MINUS = "\N{MINUS SIGN}"
 NAMES = ["gained", "speed", "sightings", "height", "likeness", "sketch"]

@@ -10,6 +10,8 @@ from playwright.sync_api import Page, expect
 
 from support.desk import TRAIL, Desk
 
+pytestmark = pytest.mark.long
+
 TRUNK = "Leaning trunk on the left"
 
 

@@ -33,6 +33,8 @@ from pathlib import Path
 from mtbsync_daemon.jobs.cluster import DaskCluster
 from mtbsync_daemon.jobs.executor import Task
 
+pytestmark = pytest.mark.long
+
 async def main():
     fields = json.loads(sys.argv[2])
     task = Task(**fields | {"log": Path(fields["log"])})

@@ -14,6 +14,8 @@ from support.networks import write_extractor, write_networks
 from support.program import Outcome, listing, mtbsync
 from support.rides import Rides, true_t_ref
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:

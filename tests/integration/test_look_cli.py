@@ -30,6 +30,8 @@ from support.program import mtbsync, state
 from support.rides import Rides, true_t_new
 from support.served import Silent
 
+pytestmark = pytest.mark.long
+
 Start = Callable[..., Looking]
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="a script as the browser")
 UNSAFE = sorted(

@@ -14,6 +14,8 @@ import pytest
 from support.program import mtbsync, state
 from support.served import served
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture
 def results(synced: Path, tmp_path: Path) -> Path:
