@@ -198,8 +198,7 @@ async def _look_at(
             await site.close()
         await saving.save_at_last()
     finally:
-        await executor.close()
-        await quick.close()
+        await asyncio.gather(executor.close(), quick.close(), asked.close())
 
 
 async def _unless(stopped: asyncio.Event, work: Coroutine[None, None, T]) -> T | None:

@@ -275,6 +275,7 @@ def _time_maps(root: Path, pattern: str) -> Iterator[tuple[float, Path]]:
     try:
         found = {path / TIMEWARP if path.is_dir() else path for path in root.glob(pattern)}
     except (ValueError, NotImplementedError) as error:
+        # The latter is what pathlib raises for a pattern that begins at a drive's root.
         raise InputError(f"'{pattern}' finds nothing; a pattern is like **/{TIMEWARP} or run_*.") from error
     for path in found:
         if path.suffix == ".json" and not any(part.startswith(".") for part in path.relative_to(root).parts):

@@ -14,9 +14,10 @@ from support.desk import Desk, chromium, make_library
 _OPTIONS = ["--no-sandbox", "--disable-gpu", "--autoplay-policy=no-user-gesture-required", "--mute-audio"]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Chromium, without a window."""
+    # Playwright keeps an event loop running in this thread: no other test could start one until it ends.
     path = chromium()
     if path is None:
         pytest.skip("Chromium is not installed")

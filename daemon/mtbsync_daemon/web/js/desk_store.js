@@ -2,7 +2,7 @@
 
 import { ask, complain, onEvent, part, say } from "./api.js";
 import { Store, debounced } from "./lib.js";
-import { Changes, Places } from "./marker_places.js";
+import { Changes, Loads, Places } from "./marker_places.js";
 import { TimeMap } from "./timemap.js";
 
 const PAUSE_MS = 80;
@@ -28,8 +28,7 @@ export class OpenRun {
 
   #soon;
   #end;
-  #loading = null;
-  #again = null;
+  #loads = new Loads(() => this.#load());
   // How things were when no map was being fitted.
   #settled = null;
   #changes = new Changes(() => this.reload());
@@ -43,17 +42,7 @@ export class OpenRun {
 
   /** Load everything anew, once at a time; gives when what is there now has been loaded. */
   reload() {
-    if (this.#loading === null) {
-      this.#loading = this.#load().finally(() => { this.#loading = null; });
-      return this.#loading;
-    }
-    // What is being loaded may be older than what the caller knows of.
-    const again = () => {
-      this.#again = null;
-      return this.reload();
-    };
-    this.#again ??= this.#loading.then(again, again);
-    return this.#again;
+    return this.#loads.now();
   }
 
   async #load() {
