@@ -7,6 +7,8 @@ const EVENTS = `${ROOT}/events`;
 const PATIENCE_MS = 60_000;
 /** When a stream of events that was refused is asked for again. */
 const AGAIN_MS = 10_000;
+/** How long a complaint stays when all is well again at once. */
+const READ_MS = 3_000;
 const SILENT = 0;
 const TOO_MANY = 503;
 
@@ -80,9 +82,14 @@ export function complain(error) {
   });
 }
 
-/** What was complained of with one of these is well again. */
+/** What was complained of with one of these is well again; who is to read it needs some time for that. */
 function settle(...statuses) {
-  if (statuses.includes(notices.get().status)) notices.set({ complaint: "", status: null });
+  const { complaint, status } = notices.get();
+  if (!statuses.includes(status)) return;
+  setTimeout(() => {
+    const now = notices.get();
+    if (now.complaint === complaint && now.status === status) notices.set({ complaint: "", status: null });
+  }, READ_MS);
 }
 
 /** Say in passing what was done; screen readers read it. */
