@@ -313,6 +313,7 @@ def test_what_has_been_lined_up_already_is_not_said_to_be_lined_up_now(
     expect(told).to_be_visible()
 
 
+@pytest.mark.long
 def test_what_failed_says_why_and_is_tried_again(desk: Desk, page: Page) -> None:
     footage = desk.data.parent / "more"
     footage.mkdir()

@@ -83,6 +83,7 @@ def test_p10_an_unreadable_file_is_told_and_taken_once_it_can_be_read(
     daemon.until(lambda: daemon.ask("GET", "/recordings")["recordings"])
 
 
+@pytest.mark.long
 def test_everything_at_once_is_everything_once(daemon: Daemon, tmp_path: Path) -> None:
     one = write_video(tmp_path / "one.mp4", np.zeros((5, 36, 64), np.uint8), 5).read_bytes()
     for k in range(_N_AT_ONCE):

@@ -128,12 +128,24 @@ BOUNDARIES = {
 }
 
 
-@pytest.mark.parametrize("moment", BOUNDARIES)
+# The others differ little from these, and each takes seconds.
+_TELLING = {
+    "a recording is known",
+    "the results are there",
+    "markers are being carried",
+    "the first file is there",
+}
+
+
+@pytest.mark.parametrize(
+    "moment", [pytest.param(m, marks=[] if m in _TELLING else pytest.mark.long) for m in BOUNDARIES]
+)
 def test_p3_killed_at_a_boundary_the_same_comes_out(learned: Learned, tmp_path: Path, moment: str) -> None:
     reached = BOUNDARIES[moment]
     check_it_survives(learned, tmp_path / "house", reached)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", range(_N_RANDOM))
 def test_p3_killed_at_random_the_same_comes_out(learned: Learned, tmp_path: Path, seed: int) -> None:
     ends = time.monotonic() + random.Random(seed).uniform(0.2, 4.0)

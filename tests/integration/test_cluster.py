@@ -24,6 +24,7 @@ from mtbsync_daemon.jobs.executor import Executor, Outcome, Progress, Task
 from support.dask_cluster import ending, free_address, start_scheduler, start_worker, wait_for_workers
 
 pytest.importorskip("distributed", reason="a cluster needs mtbsync[dask]")
+pytestmark = pytest.mark.long
 
 N_RUNS = 4
 # A daemon: run with the scheduler's address and a task as JSON.
@@ -32,8 +33,6 @@ import asyncio, json, sys
 from pathlib import Path
 from mtbsync_daemon.jobs.cluster import DaskCluster
 from mtbsync_daemon.jobs.executor import Task
-
-pytestmark = pytest.mark.long
 
 async def main():
     fields = json.loads(sys.argv[2])

@@ -188,6 +188,7 @@ def test_p10_a_truncated_video_is_a_sentence_and_the_whole_one_is_taken(
     assert len(home.jobs("sync")) == 1
 
 
+@pytest.mark.long
 def test_a_folder_that_is_taken_away_and_brought_back_loses_nothing(
     home: Daemon, rides: Rides, tmp_path: Path
 ) -> None:
@@ -204,6 +205,7 @@ def test_a_folder_that_is_taken_away_and_brought_back_loses_nothing(
     assert len(home.jobs("sync")) == 1
 
 
+@pytest.mark.long
 def test_the_sample_itself(tmp_path: Path) -> None:
     """The footage that comes with mtbsync, as `make demo` shows it."""
     sample = Path(__file__).resolve().parents[2] / "data" / "sample"

@@ -80,7 +80,13 @@ def test_the_plugin_comes_from_the_wheel_and_knows_every_format(clean: CleanEnvi
     assert "could not load plugin" not in done.stderr
 
 
-@pytest.mark.parametrize("name", format_names())
+# Each takes seconds, as OpenTimelineIO's programs are started four times.
+_TELLING = {"edl", "fcpxml", "otio"}
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=[] if n in _TELLING else pytest.mark.long) for n in format_names()]
+)
 def test_opentimelineios_own_programs_read_and_write_every_format(
     name: str, clean: CleanEnvironment, tmp_path: Path
 ) -> None:

@@ -7,6 +7,7 @@ import io
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from mtbsync_engine.errors import MarkerError
@@ -43,7 +44,12 @@ class Table:
 
     def drop_frame(self, column: str) -> bool:
         """Whether the timecode in a column counts drop-frame."""
-        return any(";" in row.text(column) for row in self.rows)
+        return column in self._drop_frame
+
+    @cached_property
+    def _drop_frame(self) -> frozenset[str]:
+        """The columns in which any cell has a semicolon."""
+        return frozenset(column for row in self.rows for column in row.cells if ";" in row.text(column))
 
     def frames(self, row: Row, columns: tuple[str, str], start: Timecode) -> tuple[int, int]:
         """The frames from a timeline's `start` to the timecodes in two columns, in and out. A cell without
