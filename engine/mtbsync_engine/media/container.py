@@ -1,4 +1,4 @@
-"""Opening a video file and decoding its pictures: what probing and sampling share."""
+"""Opening a video file and decoding its pictures: what probing, sampling and copying share."""
 
 from __future__ import annotations
 
@@ -9,20 +9,27 @@ from pathlib import Path
 from typing import Literal
 
 import av
+import numpy as np
 from av.container import InputContainer
 from av.packet import Packet
 from av.stream import Discard, Disposition
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
+from numpy.typing import NDArray
 
 from mtbsync_engine.errors import MediaError
+from mtbsync_engine.model import FloatArray, Recording
 
 # What the decoder may leave out, as FFmpeg calls it: nothing, what no other picture is decoded from, or all
 # but key frames.
 Skip = Literal["DEFAULT", "NONREF", "NONKEY"]
 
+# Containers round times to a millisecond or finer.
+ROUNDING_S = 0.001
 _HEAD_BYTES = 12
 _MP4_MARK = b"ftyp"
+# Matroska and MPEG-TS come with a stub of an index, or none.
+_COMPLETE_INDEX = 0.9
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,6 +112,58 @@ def decoded(
         for frame in _pictures(packet):
             if frame.pts is not None:
                 yield video.seconds(frame.pts), frame
+
+
+def first_picture(path: Path) -> tuple[float, VideoFrame]:
+    """The picture of `path` that is presented first, and its second by the file's own clock.
+
+    Raises:
+        MediaError: the file cannot be read, or no picture of it can be decoded.
+    """
+    with open_video(path, n_threads=1) as video:
+        found = next(decoded(video), None)
+    if found is None:
+        raise MediaError(f"No picture of {path} can be decoded; copy it again from the card.")
+    return found
+
+
+def presented(recording: Recording, *, n_threads: int | None = None) -> Iterator[tuple[float, VideoFrame]]:
+    """Every picture of a recording's own files that decodes, as `decoded`, at its second on the recording's
+    clock.
+
+    Raises:
+        MediaError: a file cannot be read.
+    """
+    for chapter in recording.chapters:
+        zero_s: float | None = None
+        with open_video(chapter.path, n_threads=n_threads) as video:
+            for file_s, frame in decoded(video):
+                zero_s = file_s if zero_s is None else zero_s
+                yield chapter.offset_s + (file_s - zero_s), frame
+
+
+def picture_times(path: Path, duration_s: float) -> tuple[FloatArray, NDArray[np.bool_]]:
+    """About when each picture of a file that lasts `duration_s` comes, in seconds from its start, and which
+    are keys; nothing is decoded.
+
+    An index holds times of decoding, which run ahead of presentation by a few pictures: good enough for
+    counting and for measuring gaps.
+
+    Raises:
+        MediaError: the file cannot be read.
+    """
+    with open_video(path) as video:
+        pictures = [(e.timestamp, e.is_keyframe) for e in video.stream.index_entries if not e.is_discard]
+        reach_s = video.seconds(pictures[-1][0] - pictures[0][0]) if pictures else 0.0
+        if reach_s < _COMPLETE_INDEX * duration_s:
+            pictures = [
+                (packet.pts, packet.is_keyframe)
+                for packet in packets(video)
+                if packet.pts is not None and not packet.is_discard
+            ]
+        ticks = np.array([tick for tick, _ in pictures])
+        times_s = (ticks - ticks.min()) * video.seconds(1)
+    return times_s, np.array([is_key for _, is_key in pictures])
 
 
 def seek(video: OpenVideo, file_s: float) -> None:

@@ -14,15 +14,16 @@ from numpy.typing import NDArray
 
 from mtbsync_engine.errors import MediaError
 from mtbsync_engine.media.container import (
+    ROUNDING_S,
     OpenVideo,
     Skip,
     decoded,
     open_video,
-    packets,
+    picture_times,
     quarter_turns,
     seek,
 )
-from mtbsync_engine.model import Chapter, FloatArray, Recording
+from mtbsync_engine.model import FloatArray, Recording
 
 Image = NDArray[np.uint8]
 
@@ -30,13 +31,9 @@ Image = NDArray[np.uint8]
 _DENSE_ENOUGH = 1.5
 # When speed counts: a key frame a second, as GoPros have, which at 29.97 is 1.001 s.
 _FAST_GAP_S = 1.05
-# Containers round times to a millisecond or finer.
-_ROUNDING_S = 0.001
 _MAY_BE_MISSING_S = 1.0
 # Far more than pictures are stored out of order in any stream.
 _MOST_REORDERED = 32
-# Matroska and MPEG-TS come with a stub of an index, or none.
-_COMPLETE_INDEX = 0.9
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +71,7 @@ def plan_sampling(recording: Recording, *, fps: float, fast: bool = False) -> Sa
     keys: list[FloatArray] = []
     pictures: list[FloatArray] = []
     for chapter in recording.chapters:
-        times, is_key = _picture_times(chapter)
+        times, is_key = picture_times(chapter.picture_path, chapter.duration_s)
         pictures.append(times + chapter.offset_s)
         keys.append(times[is_key] + chapter.offset_s)
     gaps_s = np.diff(np.unique(np.concatenate([[0.0], *keys, [recording.duration_s]])))
@@ -136,7 +133,7 @@ def read_picture(recording: Recording, t_s: float, *, max_side: int) -> Image:
         )
     chapter = [c for c in recording.chapters if c.offset_s <= t_s][-1]
     with open_video(chapter.picture_path) as video:
-        shown = _on_display(video, t_s - chapter.offset_s + _ROUNDING_S)
+        shown = _on_display(video, t_s - chapter.offset_s + ROUNDING_S)
     if shown is None:
         raise MediaError(
             f"{chapter.picture_path} cannot be decoded at {t_s - chapter.offset_s:.2f} s; "
@@ -156,7 +153,7 @@ def pictures_between(recording: Recording, start_s: float, end_s: float, *, max_
     to_gray = _Converter("gray", max_side)
     found: list[Picture] = []
     for chapter in recording.chapters:
-        start, end = (t_s - chapter.offset_s + _ROUNDING_S for t_s in (start_s, end_s))
+        start, end = (t_s - chapter.offset_s + ROUNDING_S for t_s in (start_s, end_s))
         if start < chapter.duration_s and end > 0:
             with open_video(chapter.picture_path, n_threads=1) as video:
                 for t_s, gray in _on_display_between(video, max(0.0, start), end, to_gray):
@@ -165,7 +162,7 @@ def pictures_between(recording: Recording, start_s: float, end_s: float, *, max_
 
 
 def _cell(t_s: float, fps: float) -> int:
-    return math.floor((t_s + _ROUNDING_S) * fps)
+    return math.floor((t_s + ROUNDING_S) * fps)
 
 
 def _on_clock(video: OpenVideo, plan: SamplingPlan, offset_s: float) -> Iterator[tuple[float, VideoFrame]]:
@@ -197,26 +194,6 @@ def _on_clock(video: OpenVideo, plan: SamplingPlan, offset_s: float) -> Iterator
         elif plan.key_frames_only and not frame.key_frame:
             continue  # the decoder's threads, however many there are, had begun it already
         yield offset_s + (file_s - zero_s), frame
-
-
-def _picture_times(chapter: Chapter) -> tuple[FloatArray, NDArray[np.bool_]]:
-    """About when each picture of the chapter's file comes, in seconds from its start, and which are keys.
-
-    An index holds times of decoding, which run ahead of presentation by a few pictures: good enough for
-    counting and for measuring gaps.
-    """
-    with open_video(chapter.picture_path) as video:
-        pictures = [(e.timestamp, e.is_keyframe) for e in video.stream.index_entries if not e.is_discard]
-        reach_s = video.seconds(pictures[-1][0] - pictures[0][0]) if pictures else 0.0
-        if reach_s < _COMPLETE_INDEX * chapter.duration_s:
-            pictures = [
-                (packet.pts, packet.is_keyframe)
-                for packet in packets(video)
-                if packet.pts is not None and not packet.is_discard
-            ]
-        ticks = np.array([tick for tick, _ in pictures])
-        times_s = (ticks - ticks.min()) * video.seconds(1)
-    return times_s, np.array([is_key for _, is_key in pictures])
 
 
 def _on_display(video: OpenVideo, wanted_s: float) -> VideoFrame | None:

@@ -1,0 +1,227 @@
+"""By how much one sound lags another, window by window, and the straight line through that.
+
+In each window near the expected offset the phases of both spectra are compared (generalised cross-correlation
+with phase transform; Knapp and Carter 1976), which tells to a fraction of a sample. A window is made of
+blocks that are equally long on both clocks and each lie on the expected line, so that sounds of different
+rates and clocks that drift are compared without resampling. Of the lines through two windows, the one that
+most others agree with is kept (RANSAC without chance; Fischler and Bolles 1981), and fitted to those by
+weighted least squares.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.fft import irfft, rfft
+from scipy.stats import binom
+
+from mtbsync_engine.align.sound_coarse import MOST_DRIFT_PPM
+from mtbsync_engine.index.sound import SoundIndex
+from mtbsync_engine.model import FloatArray
+from mtbsync_engine.session import PPM
+
+BoolArray = NDArray[np.bool_]
+
+# Voices and claps; wind and engines lie below, what air and rooms swallow above.
+_BAND_HZ = (200.0, 6000.0)
+_SHARE_OF_NYQUIST = 0.9
+# How much of the spectra's sizes is taken out: all of it would give bands with nothing but noise a say.
+_WHITENED = 0.8
+# The offset is looked for so far from where it is expected.
+_REACH_S = 0.06
+_STEP_HZ = 24_000
+# First windows are short, as the drift is not known and smears them; then longer, which hear more.
+_FIRST_S, _FIRST_MOST, _FIRST_WITHIN_S = 2.0, 120, 0.001
+_SECOND_S, _SECOND_MOST, _SECOND_WITHIN_S = 4.0, 300, 0.0005
+_LEAST_WINDOWS = 10
+# Windows are made of blocks so short that no drift smears them, added up along the line.
+_BLOCK_S = 0.5
+# A line that so few of the windows agree on, or that chance draws once in ten thousand times, is none.
+_LEAST_SHARE, _LEAST_AGREEING = 0.15, 5
+_BY_CHANCE = 1e-4
+_MOST_PAIRS = 4000
+# A window in which one offset stands out more than this is as good as it gets.
+_MOST_SHARPNESS = 20.0
+# What nine in ten errors stay within, in standard errors, and what averaging does not take away.
+_NINE_IN_TEN = 1.645
+_ERRORS_ALIKE = 1.5
+_SYSTEMATIC_S = 0.0001
+
+
+@dataclass(frozen=True)
+class Line:
+    """t_master_s = offset_s + (1 + drift_ppm / 1e6) * t_cam_s"""
+
+    offset_s: float
+    drift_ppm: float
+
+    def at(self, t_cam_s: FloatArray) -> FloatArray:
+        """t_master_s"""
+        return self.offset_s + (1.0 + self.drift_ppm * PPM) * t_cam_s
+
+
+@dataclass(frozen=True, eq=False)
+class Fine:
+    """The windows' middles `t_cam_s` (K,) and offsets t_master_s - t_cam_s (K,), which of them agree, and the
+    `line` through those with its `error_s`; both None where they do not agree."""
+
+    t_cam_s: FloatArray
+    offset_s: FloatArray
+    agrees: BoolArray
+    line: Line | None
+    error_s: float | None
+
+
+def overlap(line: Line, master: SoundIndex, other: SoundIndex) -> tuple[float, float]:
+    """From when to when both hear, in t_cam_s."""
+    pace = 1.0 + line.drift_ppm * PPM
+    end_s = (master.sound.duration_s - line.offset_s) / pace
+    return max(0.0, -line.offset_s / pace), min(other.sound.duration_s, end_s)
+
+
+def follow(master: SoundIndex, other: SoundIndex, expected: Line) -> Fine:
+    """The windows' offsets around the `expected` line, and the line through them."""
+    windows = _heard(master, other, expected, _FIRST_S, _FIRST_MOST)
+    first = _agreed(windows, _FIRST_WITHIN_S)
+    if first is None:
+        return Fine(windows.t_cam_s, windows.offset_s, np.zeros(len(windows.t_cam_s), np.bool_), None, None)
+    windows = _heard(master, other, first.line, _SECOND_S, _SECOND_MOST)
+    second = _agreed(windows, _SECOND_WITHIN_S)
+    if second is None:
+        return Fine(windows.t_cam_s, windows.offset_s, np.zeros(len(windows.t_cam_s), np.bool_), None, None)
+    return Fine(windows.t_cam_s, windows.offset_s, second.agrees, second.line, second.error_s)
+
+
+@dataclass(frozen=True, eq=False)
+class _Windows:
+    """Offsets (K,) at windows' middles, by how much each `off_s` the line is that was `expected`, and how
+    far each stands out of the others within reach; at `ends_s` the overlap begins and ends."""
+
+    t_cam_s: FloatArray
+    off_s: FloatArray
+    sharpness: FloatArray
+    expected: Line
+    ends_s: tuple[float, float]
+
+    @property
+    def offset_s(self) -> FloatArray:
+        return self.expected.at(self.t_cam_s) - self.t_cam_s + self.off_s
+
+
+@dataclass(frozen=True, eq=False)
+class _Agreed:
+    line: Line
+    agrees: BoolArray
+    error_s: float
+
+
+def _heard(master: SoundIndex, other: SoundIndex, line: Line, long_s: float, most: int) -> _Windows:
+    """The offsets in up to `most` windows of `long_s`, spread over the overlap; shorter ones where that is
+    short."""
+    begin_s, end_s = overlap(line, master, other)
+    n_blocks = int(np.clip((end_s - begin_s) / _LEAST_WINDOWS, _BLOCK_S, long_s) / _BLOCK_S)
+    n = min(int((end_s - begin_s) / (n_blocks * _BLOCK_S)), most)
+    starts_s = begin_s + (np.arange(n) + 0.5) * (end_s - begin_s) / max(n, 1) - 0.5 * n_blocks * _BLOCK_S
+    found = [_one(master, other, line, float(start_s), n_blocks) for start_s in starts_s]
+    known = [one for one in found if one is not None]
+    t_cam_s, off_s, sharpness = np.array(known, dtype=np.float64).reshape(-1, 3).T
+    return _Windows(t_cam_s, off_s, sharpness, line, (begin_s, end_s))
+
+
+def _one(
+    master: SoundIndex, other: SoundIndex, line: Line, start_s: float, n_blocks: int
+) -> tuple[float, float, float] | None:
+    """The middle of a window in t_cam_s, how far it is off the `line`, and how sharply; None in silence, and
+    where one of the two does not reach."""
+    middles_s: FloatArray = start_s + (np.arange(n_blocks, dtype=np.float64) + 0.5) * _BLOCK_S
+    blocks_cam, at_cam_s = _blocks(other, middles_s)
+    blocks_master, at_master_s = _blocks(master, line.at(middles_s))
+    if blocks_cam is None or blocks_master is None:
+        return None
+    top_hz = min(_BAND_HZ[1], 0.5 * _SHARE_OF_NYQUIST * min(master.sound.rate_hz, other.sound.rate_hz))
+    bins = np.arange(round(_BAND_HZ[0] * _BLOCK_S), round(top_hz * _BLOCK_S))
+    cross = blocks_master[:, bins] * np.conj(blocks_cam[:, bins])
+    # By how much blocks of whole samples miss the line.
+    missed_s = at_master_s - line.at(at_cam_s)
+    turn = np.exp(-2j * np.pi / _BLOCK_S * missed_s[:, None] * bins).astype(np.complex64)
+    shared = (cross * turn).sum(axis=0)
+    size = np.abs(shared)
+    if not size.any():
+        return None
+    n_out = round(_BLOCK_S * _STEP_HZ)
+    padded = np.zeros(n_out // 2 + 1, np.complex64)
+    padded[bins] = shared / (size + 1e-6 * size.max()) ** _WHITENED
+    likeness = irfft(padded, n_out)
+    reach = round(_REACH_S * _STEP_HZ)
+    # Of one microphone what is louder may be lower in the file.
+    near = np.abs(np.concatenate([likeness[-reach:], likeness[: reach + 1]]))
+    peak = int(near[1:-1].argmax()) + 1
+    before, here, after = (float(value) for value in near[peak - 1 : peak + 2])
+    bend = 2 * here - before - after
+    off_s = (peak - reach + (0.5 * (after - before) / bend if bend > 0 else 0.0)) / _STEP_HZ
+    return start_s + 0.5 * n_blocks * _BLOCK_S, off_s, here / float(np.sqrt((near**2).mean()))
+
+
+def _blocks(index: SoundIndex, middles_s: FloatArray) -> tuple[NDArray[np.complex64] | None, FloatArray]:
+    """Spectra (k, F) of blocks around `middles_s` (k,), None where one reaches beyond the sound, and where
+    their middles truly are, as they begin at whole samples."""
+    rate_hz = index.sound.rate_hz
+    n = round(_BLOCK_S * rate_hz)
+    firsts = np.round((middles_s - 0.5 * _BLOCK_S) * rate_hz).astype(np.int64)
+    at_s = (firsts + 0.5 * n) / rate_hz
+    if firsts[0] < 0 or firsts[-1] + n > len(index.sound.samples):
+        return None, at_s
+    samples = np.stack([index.mono(int(first), n) for first in firsts])
+    samples -= samples.mean(axis=1, keepdims=True)
+    spectra: NDArray[np.complex64] = rfft(samples * np.hanning(n).astype(np.float32), axis=1)
+    return spectra, at_s
+
+
+def _agreed(windows: _Windows, within_s: float) -> _Agreed | None:
+    """The line that the most windows agree on, or None where that may be chance."""
+    t_s, off_s = windows.t_cam_s, windows.off_s
+    n = t_s.size
+    if n < _LEAST_AGREEING:
+        return None
+    left, right = np.triu_indices(n, 1)
+    # More would find no other line.
+    every = -(-left.size // _MOST_PAIRS)
+    left, right = left[::every], right[::every]
+    slope = (off_s[right] - off_s[left]) / (t_s[right] - t_s[left])
+    # The expected drift has been searched for as widely as clocks drift.
+    possible = np.abs(slope + windows.expected.drift_ppm * PPM) <= 1.5 * MOST_DRIFT_PPM * PPM
+    slope, left = slope[possible], left[possible]
+    if not slope.size:
+        return None
+    apart_s = np.abs(
+        off_s[None, :] - off_s[left][:, None] - slope[:, None] * (t_s[None, :] - t_s[left][:, None])
+    )
+    # As many as possible, and of lines with as many the one that they lie nearest to.
+    closeness = np.clip(1 - (apart_s / within_s) ** 2, 0, None).sum(axis=1)
+    agrees = apart_s[closeness.argmax()] <= within_s
+    if not _is_no_chance(int(agrees.sum()), n, within_s):
+        return None
+    middle_s = float(t_s[agrees].mean())
+    weight = np.minimum(windows.sharpness[agrees], _MOST_SHARPNESS) ** 2
+    design = np.stack([np.ones(int(agrees.sum())), t_s[agrees] - middle_s], axis=1)
+    normal = design.T @ (weight[:, None] * design)
+    level, tilt = np.linalg.solve(normal, design.T @ (weight * off_s[agrees]))
+    left_s = off_s[agrees] - design @ (level, tilt)
+    variance = float((weight * left_s**2).sum() / (weight.size - 2))
+    covariance = variance * np.linalg.inv(normal)
+    ends = np.stack([np.ones(2), np.array(windows.ends_s) - middle_s], axis=1)
+    se_s = float(np.sqrt(np.einsum("ki,ij,kj->k", ends, covariance, ends).max()))
+    expected = windows.expected
+    line = Line(expected.offset_s + float(level - tilt * middle_s), expected.drift_ppm + float(tilt) / PPM)
+    return _Agreed(line, agrees, _NINE_IN_TEN * _ERRORS_ALIKE * se_s + _SYSTEMATIC_S)
+
+
+def _is_no_chance(n_agreeing: int, n: int, within_s: float) -> bool:
+    """Whether so many of `n` windows agree on a line as chance does not make them: two of them draw it, and
+    each other one lies that near to it with the same probability."""
+    if n_agreeing < max(_LEAST_AGREEING, _LEAST_SHARE * n):
+        return False
+    by_chance = binom.sf(n_agreeing - 3, n - 2, within_s / _REACH_S) * n * (n - 1) / 2
+    return bool(by_chance < _BY_CHANCE)
