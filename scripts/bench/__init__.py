@@ -3,8 +3,12 @@
 pairs      where pairs of rides with known truth come from
 truth      markers of a pair, and how far placed markers are from them
 alone      a call or a program in a process of its own, and what it cost
+foreign    other people's programs, each in an environment of its own
+heard      what two cameras hear of one event, with known truth
+listeners  other people's programs that line sounds up
+answers    what programs said of two sounds, held against the truth
 results    what a part found, kept as JSON
-accuracy, identify, speed, growth, codecs, ablation, peer    the parts
+accuracy, identify, speed, growth, codecs, ablation, daemon, peer, sound    the parts
 page       docs/benchmarks.md from the results
 """
 

