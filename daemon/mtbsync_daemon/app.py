@@ -73,7 +73,8 @@ def serve(
     places = Places(data)
     settings = Settings(config_path)
     with _alone(places):
-        for folder in (places.artifacts, places.backups, places.footage):
+        media = settings.current.storage.folder or places.media
+        for folder in (places.artifacts, places.backups, places.footage, media):
             remove_all_unfinished(folder)
         store = Store(places.database, places.backups)
         try:
@@ -119,7 +120,7 @@ async def _serve(
                 _every(_SETTINGS_S, settings.look),
                 _every(
                     _HOUSEKEEPING_S,
-                    lambda: asyncio.to_thread(keep_house, places, store, settings.current.keep),
+                    lambda: asyncio.to_thread(keep_house, places, store, settings.current),
                 ),
             )
     finally:

@@ -6,6 +6,7 @@ import json
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
+from email.message import Message
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
@@ -52,13 +53,33 @@ class Client:
             NotRunningError: it does not answer.
         """
         data = None if body is None else json.dumps(body).encode()
-        headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"}
+        headers = {"Content-Type": "application/json"}
         if version is not None:
             headers["If-Match"] = f'"{version}"'
-        request = urllib.request.Request(f"{self.url}/api/v1{path}", data, headers, method=method)
+        content, _ = self._send(method, path, data, headers)
+        try:
+            document = json.loads(content or b"{}")
+        except ValueError as error:
+            raise RefusedError(f"What answers at {self.url} is not this mtbsync; restart it.", 200) from error
+        return dict(document)
+
+    def download(self, path: str) -> tuple[str, bytes]:
+        """The file at `path`, below /api/v1: what it is called, and its content.
+
+        Raises:
+            RefusedError, NotRunningError: as `ask`.
+        """
+        content, headers = self._send("GET", path, None, {})
+        return headers.get_filename() or "", content
+
+    def _send(
+        self, method: str, path: str, data: bytes | None, headers: Mapping[str, str]
+    ) -> tuple[bytes, Message]:
+        sent = {"Authorization": f"Bearer {self._token}", **headers}
+        request = urllib.request.Request(f"{self.url}/api/v1{path}", data, sent, method=method)
         try:
             with self._opener.open(request, timeout=_TIMEOUT_S) as answer:
-                document = json.loads(answer.read() or b"{}")
+                return answer.read(), answer.headers
         except urllib.error.HTTPError as error:
             with error:
                 raise RefusedError(_sentence(error), error.code) from None
@@ -67,9 +88,6 @@ class Client:
                 f"mtbsync does not answer at {self.url}; end it where it still runs, and start it again with "
                 "`mtbsync serve`."
             ) from error
-        except ValueError as error:
-            raise RefusedError(f"What answers at {self.url} is not this mtbsync; restart it.", 200) from error
-        return dict(document)
 
     def login_url(self, to: str = "") -> str:
         """An address that lets a browser in, once, and shows it the place `to` of the page."""

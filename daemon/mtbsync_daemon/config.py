@@ -71,19 +71,37 @@ class _Table(BaseModel):
 
 
 class Folder(_Table):
-    """A folder that is watched. `trail` is a trail's name, or "find" to have it found. Exports go to
+    """A folder that is watched. `trail` is a trail's name, or "find" to have it found; with `session`, what
+    comes is a camera of the session of that title, and of no trail. Exports go to
     `output`, or beside the footage. A file is taken once it has stood still for `settle_s` seconds, one that
     further chapters may follow once none came for `late_s`; `polling` looks again and again where events do
     not come, as on network shares."""
 
     path: WholePath
     trail: TrailName = FIND
+    session: str | None = Field(default=None, min_length=1, max_length=200)
     formats: Formats = _DEFAULT_FORMATS
     output: WholePath | None = None
     beside_footage: bool = False
     settle_s: float = Field(default=5.0, ge=0.05, le=3600)
     late_s: float = Field(default=20.0, ge=0, le=86400)
     polling: bool = False
+
+
+class Storage(_Table):
+    """Where what is made of sessions' footage is kept: in `folder` (None: in the data folder), or in `bucket`
+    of a store that speaks S3, at `endpoint` (None: Amazon's) and below `prefix`. Its keys are those that the
+    AWS tools of this computer use, of `profile` where there are several. Sounds and waveforms stay for
+    `wav_days`, mezzanines for `mezzanine_days`; all of them can be made again."""
+
+    folder: WholePath | None = None
+    bucket: str | None = Field(default=None, min_length=3, max_length=63)
+    endpoint: str | None = None
+    region: str | None = None
+    profile: str | None = None
+    prefix: str = ""
+    wav_days: float = Field(default=30.0, gt=0, le=1e5)
+    mezzanine_days: float = Field(default=90.0, gt=0, le=1e5)
 
 
 class Jobs(_Table):
@@ -125,6 +143,7 @@ class Config(_Table):
     jobs: Jobs = Jobs()
     keep: Keep = Keep()
     executor: ExecutorChoice = ExecutorChoice()
+    storage: Storage = Storage()
 
     @field_validator("folder")
     @classmethod
@@ -149,6 +168,7 @@ _TABLES: dict[str, type[_Table]] = {
     "jobs": Jobs,
     "keep": Keep,
     "executor": ExecutorChoice,
+    "storage": Storage,
 }
 
 

@@ -157,7 +157,7 @@ def look_at_space(data: Path) -> Finding:
 
 def look_at_footage(footage: Path) -> Finding:
     """How much was dropped onto the page, which nobody may have elsewhere."""
-    sizes = [path.stat().st_size for path in footage.rglob("*") if path.is_file()]
+    sizes = [path.stat().st_size for path in footage.glob("[!.]*/*") if path.is_file()]
     what = f"{len(sizes)} files ({sum(sizes) / _GB:.1f} GB)"
     sentence = f"{what} that were dropped onto the page lie in {footage}."
     remedy = "That may be the only copy of them: back it up, as mtbsync keeps no second one."

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from mtbsync_daemon.config import Keep
+import logging
+
+from mtbsync_daemon.config import Config
 from mtbsync_daemon.places import Places
 from mtbsync_daemon.prune import prune
+from mtbsync_daemon.prune_media import prune_media
 from mtbsync_daemon.store.database import Store
 from mtbsync_daemon.store.housekeeping import forget_old
 from mtbsync_daemon.store.ids import now
 
 _DAY_S = 86400.0
 
+_log = logging.getLogger(__name__)
 
-def keep_house(places: Places, store: Store, keep: Keep) -> None:
+
+def keep_house(places: Places, store: Store, config: Config) -> None:
     """Do it where the last time was a day ago. That outlasts the daemon, which may run for an hour at a time.
 
     Raises:
@@ -21,8 +26,10 @@ def keep_house(places: Places, store: Store, keep: Keep) -> None:
     at = now()
     if not _is_due(places, at):
         return
-    store.write(forget_old, at - keep.days * _DAY_S)
-    prune(places, store, keep)
+    store.write(forget_old, at - config.keep.days * _DAY_S)
+    prune(places, store, config.keep)
+    if problem := prune_media(places, store, config).problem:
+        _log.warning("Not all could be removed from the storage: %s", problem)
     places.housekeeping.touch()
 
 

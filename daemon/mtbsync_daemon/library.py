@@ -11,12 +11,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
+from mtbsync_daemon import sessions
 from mtbsync_daemon.config import FIND, Config, Folder
 from mtbsync_daemon.jobs.executor import Outcome
 from mtbsync_daemon.places import Places
 from mtbsync_daemon.results import ANCHORED
+from mtbsync_daemon.rules import StateError, copies_of, recording_params, still_there
 from mtbsync_daemon.store import anchors, edits, events, exports, jobs, markers, recordings, syncs, trails
 from mtbsync_daemon.store.anchors import AnchorRow
 from mtbsync_daemon.store.edits import AnchorChange, Change, Edit, MarkerChange
@@ -26,19 +28,13 @@ from mtbsync_daemon.store.markers import MarkerRow, MarkerState
 from mtbsync_daemon.store.recordings import RecordingRow, StoredFile
 from mtbsync_daemon.store.syncs import SyncRow
 from mtbsync_daemon.store.trails import TrailMarker, TrailRow
-from mtbsync_engine.errors import InputError
 
 # A person who puts markers right does so one after the other; files are written once they pause.
 _EDITS_PAUSE_S = 2.0
-T = TypeVar("T")
 
 _WAITING = (State.QUEUED, State.NEEDS_REVIEW, State.FAILED)
 _REMOVED = "The trail that it fits was removed meanwhile."
 _NO_TRAIL = "No trail of the library fits this run."
-
-
-class StateError(InputError):
-    """That cannot be done as things stand."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +70,8 @@ class Library:
         before = {f.recording_id for f in recordings.group(db, first) if f.recording_id}
         tracks_before = recordings.track_sizes(db, fingerprint)
         is_new = recordings.add(db, recording, first)
+        rule = self._rule(db, fingerprint)
+        sessions.take_in(db, fingerprint, first, None if rule is None else rule.session)
         for recording_id in before - {fingerprint}:
             # A chapter came late, or the file was replaced.
             recordings.replace_if_unused(db, recording_id, fingerprint)
@@ -105,9 +103,10 @@ class Library:
 
     def _follow_rule(self, db: sqlite3.Connection, recording: RecordingRow) -> None:
         rule = self._rule(db, recording.recording_id)
-        if rule is None or syncs.current(db, recording.recording_id) is not None:
+        if rule is None or rule.session is not None or syncs.current(db, recording.recording_id) is not None:
             return
-        if trails.of_recording(db, recording.recording_id) is not None:
+        is_reference = trails.of_recording(db, recording.recording_id) is not None
+        if is_reference or sessions.has(db, recording.recording_id):
             return
         wanted = None if rule.trail == FIND else trails.named(db, rule.trail)
         if wanted is not None or (rule.trail == FIND and trails.all_of(db)):
@@ -521,7 +520,7 @@ class Library:
         """Have a run's markers written in these formats (None: as its folder says); gives the job's id."""
         wanted = formats or self.usual_formats(db, recording_id)
         folder = self.output(db, recording_id)
-        recording = _still_there(recordings.get(db, recording_id))
+        recording = still_there(recordings.get(db, recording_id))
         stem = exports.stem_for(db, folder, recording_id, Path(recording.name).stem)
         params = {"formats": list(wanted), "folder": str(folder), "stem": stem}
         for waiting in jobs.active_of(db, recording_id, Kind.DELIVER):
@@ -565,52 +564,70 @@ class Library:
         Raises:
             StateError: what it is about is no longer there.
         """
-        artifacts = str(self.places.artifacts)
-        if job.kind is Kind.PROBE:
-            return dict(job.params)
-        if job.kind is Kind.INDEX:
-            trail = _still_there(trails.get(db, job.params["trail"]))
-            return {"recording": recording_params(db, trail.recording_id), "artifacts": artifacts}
-        if job.kind is Kind.LIGHT:
-            assert job.recording_id is not None
-            return {
-                "recording": recording_params(db, job.recording_id),
-                "folder": str(self.places.light_copy_of(job.recording_id)),
-            }
-        if job.kind is Kind.SYNC:
-            wanted = job.params["trail"]
-            against = trails.all_of(db) if wanted is None else [_still_there(trails.get(db, wanted))]
-            return {
-                "recording": recording_params(db, job.params["recording"]),
-                "trails": [
-                    {
-                        "trail_id": t.trail_id,
-                        "name": t.name,
-                        "cells": t.cells,
-                        "recording": recording_params(db, t.recording_id),
-                    }
-                    for t in against
-                    if t.is_ready or wanted is not None
-                ],
-                "is_found": wanted is None,
-                "artifacts": artifacts,
-                "folder": job.job_id,
-            }
-        if job.kind is Kind.TRANSFER:
-            sync = _still_there(syncs.get(db, job.params["sync"]))
-            trail = _still_there(trails.get(db, sync.trail_id or ""))
-            results = self.places.artifacts / (sync.artifact or "")
-            return {
-                "results": str(results),
-                "anchors": [
-                    [a.t_new_s, a.t_ref_s] for a in anchors.of_run(db, sync.recording_id, trail.trail_id)
-                ],
-                "anchored": str(results / ANCHORED),
-                "markers": [asdict(m) for m in trail.markers],
-                "is_accepted": sync.is_accepted,
-                "of": _transfer_of(db, sync, trail),
-            }
-        return self._delivery(db, job)
+        params_of: dict[Kind, Callable[[sqlite3.Connection, JobRow], dict[str, Any]]] = {
+            Kind.PROBE: lambda db, job: dict(job.params),
+            Kind.INDEX: self._index_params,
+            Kind.LIGHT: self._light_params,
+            Kind.SYNC: self._sync_params,
+            Kind.TRANSFER: self._transfer_params,
+            Kind.DELIVER: self._delivery,
+        }
+        if job.kind in params_of:
+            return params_of[job.kind](db, job)
+        where = {"storage": self.storage(), "artifacts": str(self.places.artifacts)}
+        return sessions.task_params(db, job, where)
+
+    def _index_params(self, db: sqlite3.Connection, job: JobRow) -> dict[str, Any]:
+        trail = still_there(trails.get(db, job.params["trail"]))
+        return {
+            "recording": recording_params(db, trail.recording_id),
+            "artifacts": str(self.places.artifacts),
+        }
+
+    def _light_params(self, db: sqlite3.Connection, job: JobRow) -> dict[str, Any]:
+        assert job.recording_id is not None
+        return {
+            "recording": recording_params(db, job.recording_id),
+            "folder": str(self.places.light_copy_of(job.recording_id)),
+        }
+
+    def _sync_params(self, db: sqlite3.Connection, job: JobRow) -> dict[str, Any]:
+        wanted = job.params["trail"]
+        against = trails.all_of(db) if wanted is None else [still_there(trails.get(db, wanted))]
+        return {
+            "recording": recording_params(db, job.params["recording"]),
+            "trails": [
+                {
+                    "trail_id": t.trail_id,
+                    "name": t.name,
+                    "cells": t.cells,
+                    "recording": recording_params(db, t.recording_id),
+                }
+                for t in against
+                if t.is_ready or wanted is not None
+            ],
+            "is_found": wanted is None,
+            "artifacts": str(self.places.artifacts),
+            "folder": job.job_id,
+        }
+
+    def _transfer_params(self, db: sqlite3.Connection, job: JobRow) -> dict[str, Any]:
+        sync = still_there(syncs.get(db, job.params["sync"]))
+        trail = still_there(trails.get(db, sync.trail_id or ""))
+        results = self.places.artifacts / (sync.artifact or "")
+        placed = anchors.of_run(db, sync.recording_id, trail.trail_id)
+        return {
+            "results": str(results),
+            "anchors": [[a.t_new_s, a.t_ref_s] for a in placed],
+            "anchored": str(results / ANCHORED),
+            "markers": [asdict(m) for m in trail.markers],
+            "is_accepted": sync.is_accepted,
+            "of": _transfer_of(db, sync, trail),
+        }
+
+    def storage(self) -> dict[str, Any]:
+        """Where sessions' media are kept, as `storage.open_storage` takes it."""
+        return self.config().storage.model_dump(mode="json") | {"default": str(self.places.media)}
 
     def _delivery(self, db: sqlite3.Connection, job: JobRow) -> dict[str, Any]:
         assert job.recording_id is not None
@@ -628,7 +645,7 @@ class Library:
         Raises:
             StateError: there is no such run any more.
         """
-        recording = _still_there(recordings.get(db, recording_id))
+        recording = still_there(recordings.get(db, recording_id))
         copies = copies_of(recordings.files_of(db, recording_id))
         return {
             "run": {**recording.about, "duration_s": recording.duration_s},
@@ -661,19 +678,28 @@ class Library:
                     # When it is there again, it is found anew.
                     recordings.drop(db, Path(job.params["first"]))
             return
-        state = State.DONE
-        if job.kind is Kind.PROBE:
-            self._probed(db, job, outcome.result)
-        elif job.kind is Kind.INDEX:
-            self._learned(db, job, outcome.result)
-        elif job.kind is Kind.SYNC:
-            state = self._synced(db, job, outcome.result)
-        elif job.kind is Kind.TRANSFER:
-            self._transferred(db, job, outcome.result)
-        elif job.kind is Kind.DELIVER:
-            self._delivered(db, job, outcome.result)
+        state = self._follow(db, job, outcome.result)
         problem = outcome.result.get("problem") or None
         jobs.end(db, job.job_id, state, stages_s=outcome.stages_s, stage=stage, error=problem)
+        if job.kind is Kind.INGEST:
+            sessions.follow_ingest(db, job)
+
+    def _follow(self, db: sqlite3.Connection, job: JobRow, found: Mapping[str, Any]) -> State:
+        """Take up what a job has found; gives the state in which that leaves it."""
+        if job.kind is Kind.SYNC:
+            return self._synced(db, job, found)
+        follow: dict[Kind, Callable[[sqlite3.Connection, JobRow, Mapping[str, Any]], None]] = {
+            Kind.PROBE: self._probed,
+            Kind.INDEX: self._learned,
+            Kind.TRANSFER: self._transferred,
+            Kind.DELIVER: self._delivered,
+            Kind.INGEST: sessions.made,
+            Kind.TRANSCODE: sessions.made,
+            Kind.LINE_UP: sessions.lined_up,
+        }
+        if job.kind in follow:
+            follow[job.kind](db, job, found)
+        return State.DONE
 
     def retry(self, db: sqlite3.Connection, job: JobRow) -> None:
         """Do a job once more that failed or was cancelled.
@@ -690,6 +716,8 @@ class Library:
         jobs.end(db, job.job_id, State.FAILED, error=error, stage=stage)
         if job.kind is Kind.PROBE:
             recordings.refuse(db, Path(job.params["first"]), error)
+        elif job.kind is Kind.INGEST:
+            sessions.follow_ingest(db, job)
         elif job.recording_id is not None:
             events.add(db, "recording", job.recording_id)
 
@@ -702,15 +730,6 @@ class Library:
         """The settings of all folders that footage comes from: what was dropped onto the page is like it."""
         config = self.config()
         return (*config.folder, Folder(path=self.places.footage, formats=config.formats))
-
-
-def copies_of(files: Sequence[StoredFile]) -> list[list[Path]]:
-    """The chapters of each copy of a recording, in order."""
-    copies: dict[Path, list[Path]] = {}
-    for file in files:
-        if file.is_chapter:
-            copies.setdefault(file.first, []).append(file.path)
-    return list(copies.values())
 
 
 def _transfer_of(db: sqlite3.Connection, sync: SyncRow, trail: TrailRow) -> list[Any]:
@@ -758,29 +777,3 @@ def _clock(t_s: float) -> str:
     """A moment as people read it."""
     minutes, seconds = divmod(t_s, 60.0)
     return f"{minutes:.0f}:{seconds:05.2f}"
-
-
-def recording_params(db: sqlite3.Connection, recording_id: str) -> dict[str, Any]:
-    """A recording as tasks get it: see `tasks.footage`."""
-    files = recordings.files_of(db, recording_id)
-    return {
-        "fingerprint": recording_id,
-        "copies": [str(f.path) for f in files if f.path == f.first],
-        "tracks": [str(f.path) for f in files if f.path.suffix.lower() in recordings.TRACK_SUFFIXES],
-    }
-
-
-def whole_copy(files: Sequence[StoredFile]) -> list[Path]:
-    """The chapters of the first copy of a recording whose files are all there, or else of its first."""
-    copies: dict[Path, list[Path]] = {}
-    for file in files:
-        if file.is_chapter:
-            copies.setdefault(file.first, []).append(file.path)
-    whole = [paths for paths in copies.values() if all(path.is_file() for path in paths)]
-    return next(iter([*whole, *copies.values()]), [])
-
-
-def _still_there(found: T | None) -> T:
-    if found is None:
-        raise StateError("What this job was about has been removed.")
-    return found

@@ -71,6 +71,16 @@ class Places:
         """What was dropped onto the page. It may be the only copy that there is."""
         return self.data / "footage"
 
+    @property
+    def uploads(self) -> Path:
+        """What is dropped onto the page and has not come whole yet, on the disk where it is to lie."""
+        return self.footage / ".uploads"
+
+    @property
+    def media(self) -> Path:
+        """What was made of sessions' footage, unless the settings name another storage."""
+        return self.data / "media"
+
     def light_copy_of(self, recording_id: str) -> Path:
         """The folder of a recording's light copy, with a file NUMBER.mp4 for each chapter."""
         return self.artifacts / "light" / recording_id

@@ -1,8 +1,9 @@
 """What the daemon has made and needs no more: which of it goes, and its going.
 
 Only files of mtbsync's own making in its data folder are looked at: what can be made again, logs, copies of
-the library. It is safe while jobs run: what was written within the last hour stays, as does whatever a job
-that has not ended may use, which is looked up once more just before a thing goes.
+the library, and what was dropped onto the page and never came whole. It is safe while jobs run: what was
+written within the last hour stays, as does whatever a job that has not ended may use, which is looked up once
+more just before a thing goes.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from mtbsync_daemon.store.uses import Uses, uses
 KEPT_BACKUPS = 3
 _FRESH_S = 3600.0
 _DAY_S = 86400.0
+_ABANDONED_S = 7 * _DAY_S
 _GB = 1e9
 _LOG = re.compile(r"[0-9a-f]{16}\.log")
 _BACKUP = re.compile(r"library-v\d+-(\d+)\.sqlite")
@@ -55,11 +57,12 @@ class Item:
 @dataclass(frozen=True)
 class Pruned:
     """What went, or would go, and what could not; `n_bytes_over` is by how much the artifacts that are in use
-    are more than is to be kept."""
+    are more than is to be kept. `problem` says what keeps stored things from going."""
 
     gone: tuple[Item, ...] = ()
     stuck: tuple[Item, ...] = ()
     n_bytes_over: int = 0
+    problem: str = ""
 
     @property
     def n_bytes(self) -> int:
@@ -97,6 +100,11 @@ def logs_to_go(items: Iterable[Item], keep: Keep, at: float) -> list[Item]:
     ]
 
 
+def uploads_to_go(items: Iterable[Item], at: float) -> list[Item]:
+    """What has not come whole, and of which nothing came for a week."""
+    return [item for item in items if at - item.changed_at > _ABANDONED_S]
+
+
 def beyond_newest(items: Iterable[Item], n_kept: int) -> list[Item]:
     """All that are not in use but for the newest, oldest first."""
     listed = sorted(
@@ -109,11 +117,12 @@ def beyond_newest(items: Iterable[Item], n_kept: int) -> list[Item]:
 
 
 def list_artifacts(artifacts: Path, used: Uses) -> list[Item]:
-    """Every index, the looks that were taken from it, every folder of a sync's results, and what the page
-    shows and gives."""
+    """Every index, the looks that were taken from it, every folder of a sync's results, what the page shows
+    and gives, and what was fetched from the storage."""
     seen = (_seen(artifacts / what, used) for what in ("indexes", "looks"))
     shown = (_shown(artifacts / what, used) for what in ("light", "stills", "zips"))
-    return [*chain.from_iterable(seen), *_results(artifacts, used), *chain.from_iterable(shown)]
+    fetched = (_item(path, Standing.SPARE) for path in _entries(artifacts / "fetched"))
+    return [*chain.from_iterable(seen), *_results(artifacts, used), *chain.from_iterable(shown), *fetched]
 
 
 def _shown(folder: Path, used: Uses) -> Iterator[Item]:
@@ -182,6 +191,11 @@ def list_backups(backups: Path) -> list[Item]:
     return found
 
 
+def list_uploads(uploads: Path) -> list[Item]:
+    """Every file that has not come whole yet."""
+    return [_item(path, Standing.LEFT_OVER) for path in _entries(uploads)]
+
+
 def list_perf(artifacts: Path, used: Uses) -> list[Item]:
     """Every sync's perf.json; nothing but people needs it."""
     return [
@@ -199,7 +213,7 @@ def _entries(folder: Path) -> list[Path]:
         return []
 
 
-def _item(path: Path, standing: Standing, owner: str) -> Item:
+def _item(path: Path, standing: Standing, owner: str = "") -> Item:
     n_bytes, changed_at = 0, _changed_at(path)
     for folder, _, names in os.walk(path):
         for file in (Path(folder, name) for name in names):
@@ -227,13 +241,15 @@ def _changed_at(path: Path) -> float:
 
 
 def prune(places: Places, store: Reads, keep: Keep, *, dry_run: bool = False) -> Pruned:
-    """Remove what is needed no more: artifacts, logs, and all but the newest copies of the library."""
+    """Remove what is needed no more: artifacts, logs, all but the newest copies of the library, and what was
+    begun to be sent and given up."""
     used, at = store.read(uses), now()
     artifacts = list_artifacts(places.artifacts, used)
     chosen = [
         *artifacts_to_go(artifacts, keep, at),
         *logs_to_go(list_logs(places.logs, used), keep, at),
         *beyond_newest(list_backups(places.backups), KEPT_BACKUPS),
+        *uploads_to_go(list_uploads(places.uploads), at),
     ]
     done = _removed(chosen, store, dry_run)
     n_bytes_gone = sum(item.n_bytes for item in done.gone if item in artifacts)

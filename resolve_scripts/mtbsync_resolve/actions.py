@@ -1,6 +1,7 @@
 """One function for each line of the menu. `run` is what the scripts in the menu call."""
 
 import time
+from fractions import Fraction
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from . import NotRunningError, ScriptError
@@ -9,6 +10,7 @@ from .host import Host, TimelineHandle
 from .place import Recording, Sheet, comparable, frame_of, moment_at, nearest_frame, timecode
 from .plan import Marker, Plan, Step, is_untouched, key_of, plan, undo, written_keys
 from .show import Screen, screen
+from .stack import laid, lined_up
 
 _PAUSE_S = 1.0
 # A window has to notice that it is closed, and Resolve's toolkit lets no other thread run meanwhile.
@@ -16,6 +18,9 @@ _TURN_S = 1.0
 _SHOWN = 5
 _CHOOSE = "Select clips in the media pool, or open a timeline that holds them, and run this script again."
 _ONLY_REFERENCES = "There is no clip here that is not a reference itself."
+_NO_SESSION = (
+    "No session is lined up yet. Add two cameras to one on mtbsync's page, and run this script again."
+)
 _NOT_HERE = "Timeline '{}' does not show this run. Open one that does, and send the markers again."
 _VERDICTS = {
     "accept": "is lined up",
@@ -163,6 +168,38 @@ def review_flagged(host: Host, client: Client, show: Screen) -> None:
     show.say("Move a marker, or change its colour or text, and it counts as reviewed.")
 
 
+def build_synced(host: Host, client: Client, show: Screen) -> None:
+    """Build a session's cameras as a new timeline, one video and one audio track each, in sync."""
+    sessions = lined_up(client.sessions())
+    if not sessions:
+        raise ScriptError(_NO_SESSION)
+    number = show.choose("Which session?", ["{title}, {date}".format(**s) for s in sessions])
+    if number is None:
+        show.say("Nothing was built.")
+        return
+    session = sessions[number]
+    told = client.synced_timeline(session["id"])
+    show.progress("Importing the cameras of '{}'".format(session["title"]))
+    rate = Fraction(told["frames_a_second"])
+    media = host.media(list(dict.fromkeys(c["path"] for track in told["tracks"] for c in track["clips"])))
+    stack = host.new_timeline(told["name"], rate, told["start_timecode"])
+    wrong, silent = [], []
+    for k, track in enumerate(told["tracks"], start=1):
+        show.progress("Laying camera {}".format(track["name"]))
+        owned = [(clip, media[clip["path"]]) for clip in track["clips"]]
+        clips = [(laid(clip, rate, medium.rate(rate)), medium) for clip, medium in owned]
+        n_wrong, has_sound = stack.lay(k, track["name"], clips)
+        if n_wrong:
+            wrong.append("{} ({} of {} clips)".format(track["name"], n_wrong, len(clips)))
+        if not has_sound:
+            silent.append(track["name"])
+    show.say("Timeline '{}' has {} cameras in sync.".format(stack.name, len(told["tracks"])))
+    for sentence in told["losses"]:
+        show.say(sentence)
+    _list(show, "Resolve laid these otherwise than asked, so check them", wrong)
+    _list(show, "Without sound", silent)
+
+
 def stay_connected(host: Host, client: Client, show: Screen) -> None:
     """Do what a person asks for on mtbsync's page, until they close the window or Resolve.
 
@@ -191,6 +228,7 @@ _ACTIONS = {
     "Undo last push": undo_push,
     "Review flagged markers": review_flagged,
     "Stay connected to mtbsync": stay_connected,
+    "Build synced timeline": build_synced,
 }
 
 

@@ -113,6 +113,14 @@ class Client:
         """Note that a push has been taken back."""
         self._ask("PATCH", "/pushes/" + _quoted(push_id), {"state": "undone"})
 
+    def sessions(self) -> List[Dict[str, Any]]:
+        """The events that several cameras recorded, newest first."""
+        return list(self._ask("GET", "/sessions")["sessions"])
+
+    def synced_timeline(self, session_id: str) -> Dict[str, Any]:
+        """A session's cameras as tracks that are in sync, from the bottom up."""
+        return self._ask("GET", "/sessions/" + _quoted(session_id) + "/timeline")
+
     def next_request(self, timeline_name: Optional[str], wait_s: float) -> Optional[Dict[str, Any]]:
         """What a person asks for on mtbsync's page, for which this waits up to `wait_s`; None for nothing."""
         body = {"timeline": timeline_name, "wait_s": wait_s}

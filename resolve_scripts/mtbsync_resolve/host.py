@@ -1,13 +1,19 @@
 """DaVinci Resolve as the scripts see it: read what is open, and do the steps of a plan."""
 
 from fractions import Fraction
-from typing import Any, List, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from . import ScriptError
-from .place import Clip, Sheet, parse_rate
+from .place import Clip, Sheet, comparable, parse_rate
 from .plan import Marker, Step
+from .stack import Laid, rate_name
 
 _OLDER = "This DaVinci Resolve is too old for mtbsync's scripts; version 19.1 or later has what they need."
+_NO_RATE = (
+    "Resolve made its timeline at {} frames a second and not at {}. Set that as the timeline frame rate in "
+    "the settings of a new project, and run this script again."
+)
+_PICTURE, _SOUND = 1, 2
 _GONE = "The timeline was closed meanwhile; nothing was changed. Open it, and try again."
 
 
@@ -49,6 +55,40 @@ class Host:
         item = timeline.GetCurrentVideoItem() if timeline is not None else None
         medium = item.GetMediaPoolItem() if item is not None else None
         return "" if medium is None else medium.GetClipProperty("File Path") or ""
+
+    def media(self, paths: Sequence[str]) -> Dict[str, "Medium"]:
+        """The media pool's clips of these files, by path; those that it lacks are imported."""
+        pool = self._project().GetMediaPool()
+        there = _by_file(_clips_in(pool.GetRootFolder()))
+        lacking = [path for path in paths if comparable(path) not in there]
+        if lacking:
+            there.update(_by_file(pool.ImportMedia(lacking) or []))
+        refused = [path for path in lacking if comparable(path) not in there]
+        if refused:
+            raise ScriptError("Resolve cannot import {}; check that it is there.".format(", ".join(refused)))
+        return {path: Medium(there[comparable(path)]) for path in paths}
+
+    def new_timeline(self, name: str, rate: Fraction, start_timecode: str) -> "Stack":
+        """An empty timeline at that rate, in front, called `name` or, where one is called that, with a number
+        behind it."""
+        project = self._project()
+        pool = project.GetMediaPool()
+        n_timelines = int(project.GetTimelineCount())
+        taken = {project.GetTimelineByIndex(k).GetName() for k in range(1, n_timelines + 1)}
+        free = next(n for k in range(1, n_timelines + 2) for n in [_numbered(name, k)] if n not in taken)
+        timeline = pool.CreateEmptyTimeline(free)
+        if timeline is None:
+            raise ScriptError(f"Resolve made no timeline '{free}'. Open the Edit page, and try again.")
+        # Only so does a timeline have a rate of its own, and only as long as it is empty.
+        timeline.SetSetting("useCustomSettings", "1")
+        timeline.SetSetting("timelineFrameRate", rate_name(rate))
+        shown = timeline.GetSetting("timelineFrameRate")
+        if parse_rate(shown) != rate:
+            pool.DeleteTimelines([timeline])
+            raise ScriptError(_NO_RATE.format(shown, rate_name(rate)))
+        timeline.SetStartTimecode(start_timecode)
+        project.SetCurrentTimeline(timeline)
+        return Stack(pool, timeline)
 
     def _project_or_none(self) -> Any:
         manager = self._resolve.GetProjectManager() if self._resolve is not None else None
@@ -140,6 +180,78 @@ class TimelineHandle:
     def _add(self, marker: Marker) -> bool:
         frame, colour, name, note, n_frames, custom_data = marker
         return bool(self._timeline.AddMarker(frame, colour, name, note, n_frames, custom_data))
+
+
+class Medium:
+    """A clip in the media pool."""
+
+    def __init__(self, item: Any) -> None:
+        self.item = item
+
+    def rate(self, default: Fraction) -> Fraction:
+        """Its frames a second; `default` where Resolve does not tell."""
+        try:
+            return parse_rate(self.item.GetClipProperty("FPS"))
+        except ValueError:
+            return default
+
+
+class Stack:
+    """A new timeline on which cameras are laid above each other."""
+
+    def __init__(self, pool: Any, timeline: Any) -> None:
+        self._pool, self._timeline = pool, timeline
+        self._start = int(timeline.GetStartFrame())
+        self.name: str = timeline.GetName()
+
+    def lay(self, number: int, name: str, clips: Sequence[Tuple[Laid, Medium]]) -> Tuple[int, bool]:
+        """Lay a camera's clips on the video and the audio track of that number, pictures linked with their
+        sound. Tells how many clips do not lie as wanted, and whether all have sound."""
+        for kind, *more in (("video",), ("audio", "stereo")):
+            while int(self._timeline.GetTrackCount(kind)) < number:
+                self._timeline.AddTrack(kind, *more)
+            self._timeline.SetTrackName(kind, number, name)
+        pictures = [self._append(number, clip, medium, _PICTURE) for clip, medium in clips]
+        sounds = [self._append(number, clip, medium, _SOUND) for clip, medium in clips]
+        for picture, sound in zip(pictures, sounds):
+            if picture is not None and sound is not None:
+                self._timeline.SetClipsLinked([picture, sound], True)
+        wrong = [clip for (clip, _), item in zip(clips, pictures) if not self._lies(item, clip)]
+        return len(wrong), None not in sounds
+
+    def _append(self, number: int, clip: Laid, medium: Medium, kind: int) -> Any:
+        wanted = {
+            "mediaPoolItem": medium.item,
+            "startFrame": clip.source_frame,
+            # The first frame that is no longer shown.
+            "endFrame": clip.source_end,
+            "recordFrame": self._start + clip.frame,
+            "trackIndex": number,
+            "mediaType": kind,
+        }
+        items = self._pool.AppendToTimeline([wanted]) or [None]
+        return items[0]
+
+    def _lies(self, item: Any, clip: Laid) -> bool:
+        wanted = (self._start + clip.frame, clip.n_frames)
+        return item is not None and (int(item.GetStart()), int(item.GetDuration())) == wanted
+
+
+def _clips_in(folder: Any) -> List[Any]:
+    """What lies in a folder of the media pool, and in those below it."""
+    found = list(folder.GetClipList() or [])
+    for below in folder.GetSubFolderList() or []:
+        found += _clips_in(below)
+    return found
+
+
+def _by_file(items: Sequence[Any]) -> Dict[str, Any]:
+    files = [(item.GetClipProperty("File Path"), item) for item in items]
+    return {comparable(path): item for path, item in files if path}
+
+
+def _numbered(name: str, k: int) -> str:
+    return name if k == 1 else f"{name} {k}"
 
 
 def _clip(item: Any, medium: Any, path: str, track: int, start: int, rate: Fraction) -> Tuple[Clip, bool]:

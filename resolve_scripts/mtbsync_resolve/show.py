@@ -2,7 +2,7 @@
 
 import contextlib
 import sys
-from typing import Any, List, Optional
+from typing import Any, List, Optional, Sequence
 
 # Moving the pointer over a window makes events too.
 _EVENTS_A_TURN = 20
@@ -29,6 +29,13 @@ class Screen:
         self._passing = text
         self._draw([*self._lines, text])
 
+    def choose(self, question: str, options: Sequence[str]) -> Optional[int]:
+        """The number of the option that the person chooses, None for none of them. Without a window, and
+        where there is no choice, it is the first."""
+        if self._window is not None and len(options) > 1:
+            return self._window.choose(question, options)
+        return 0
+
     @property
     def said(self) -> List[str]:
         """All sentences so far."""
@@ -51,8 +58,8 @@ class Screen:
 class _Window:
     """A window of Resolve's own toolkit, with a text and a button to close it."""
 
-    def __init__(self, window: Any, dispatcher: Any) -> None:
-        self._window, self._dispatcher = window, dispatcher
+    def __init__(self, window: Any, dispatcher: Any, ui: Any) -> None:
+        self._window, self._dispatcher, self._ui = window, dispatcher, ui
         window.On.mtbsync.Close = self._close
         window.On.close.Clicked = self._close
         self._text = window.GetItems()["text"]
@@ -74,6 +81,36 @@ class _Window:
             self._dispatcher.RunLoop()
         self._window.Hide()
 
+    def choose(self, question: str, options: Sequence[str]) -> Optional[int]:
+        """A window of its own, with a list and a button for each answer."""
+        ui = self._ui
+        about = {"ID": "choice", "WindowTitle": question, "Geometry": [240, 240, 420, 120]}
+        parts = [
+            ui.ComboBox({"ID": "options"}),
+            ui.Button({"ID": "take", "Text": "OK", "Weight": 0}),
+            ui.Button({"ID": "leave", "Text": "Cancel", "Weight": 0}),
+        ]
+        window = self._dispatcher.AddWindow(about, [ui.VGroup(parts)])
+        shown = window.GetItems()["options"]
+        for option in options:
+            shown.AddItem(option)
+        taken: List[int] = []
+
+        def take(event: Any) -> None:
+            taken.append(int(shown.CurrentIndex))
+            self._dispatcher.ExitLoop()
+
+        def leave(event: Any) -> None:
+            self._dispatcher.ExitLoop()
+
+        window.On.take.Clicked = take
+        window.On.leave.Clicked = leave
+        window.On.choice.Close = leave
+        window.Show()
+        self._dispatcher.RunLoop()
+        window.Hide()
+        return taken[0] if taken else None
+
     def _close(self, event: Any) -> None:
         self._is_closed = True
         self._dispatcher.ExitLoop()
@@ -89,7 +126,7 @@ def screen(title: str, fusion: Any, bmd: Any) -> Screen:
     text = ui.TextEdit({"ID": "text", "ReadOnly": True})
     close = ui.Button({"ID": "close", "Text": "Close", "Weight": 0})
     window = dispatcher.AddWindow(about, [ui.VGroup([text, close])])
-    return Screen(None if window is None else _Window(window, dispatcher))
+    return Screen(None if window is None else _Window(window, dispatcher, ui))
 
 
 def _print(text: str) -> None:

@@ -31,7 +31,7 @@ def _settings(table: type[BaseModel], prefix: str = "") -> dict[str, Any]:
     """Every setting with its default, None where it has none of its own."""
     found: dict[str, Any] = {}
     for name, field in table.model_fields.items():
-        if name == "folder":
+        if table is Config and name == "folder":
             found |= _settings(Folder, "folder.")
         elif isinstance(field.default, BaseModel):
             found |= _settings(type(field.default), f"{name}.")
@@ -88,7 +88,7 @@ def test_every_state_and_kind_of_a_job_is_explained() -> None:
 
 def test_everything_in_the_data_folder_is_named(tmp_path: Path) -> None:
     places = Places(tmp_path)
-    folders = [places.backups, places.artifacts, places.logs, places.output, places.footage]
+    folders = [places.backups, places.artifacts, places.logs, places.output, places.media, places.footage]
     files = [places.database, places.info, places.lock, places.housekeeping]
     for name in (*(f"`{folder.name}/`" for folder in folders), *(f"`{file.name}`" for file in files)):
         assert name in TEXT

@@ -28,7 +28,7 @@ def _imported(path: Path) -> set[str]:
 
 
 def test_there_is_a_script_for_each_action() -> None:
-    assert len([path for path in SCRIPTS if path.parent.name == "menu"]) == 7
+    assert len([path for path in SCRIPTS if path.parent.name == "menu"]) == 8
 
 
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.name)
@@ -58,7 +58,7 @@ def test_everything_public_in_them_says_what_it_is(path: Path) -> None:
     assert [node.name for node in public if ast.get_docstring(node) is None] == []
 
 
-@pytest.mark.parametrize("name", ["plan", "place"])
+@pytest.mark.parametrize("name", ["plan", "place", "stack"])
 def test_what_decides_knows_neither_resolve_nor_the_network(name: str) -> None:
     path = ROOT / "resolve_scripts" / "mtbsync_resolve" / f"{name}.py"
     siblings = [

@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mtbsync_daemon.config import Config, Folder
-from mtbsync_daemon.library import StateError
 from mtbsync_daemon.results import ANCHORED
+from mtbsync_daemon.rules import StateError
 from mtbsync_daemon.store import anchors, edits, markers, syncs, trails
 from mtbsync_daemon.store.anchors import AnchorRow
 from mtbsync_daemon.store.markers import MarkerRow, MarkerState

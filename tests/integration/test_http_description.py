@@ -53,6 +53,9 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         found.until_idle()
         found.place(run, [carried("gate", 10.0), carried("lost", 12.0, t_s=None)])
         found.post("/pushes", {"timeline": "T", "name": "Cut", "steps": []})
+        session = found.post("/sessions", {"title": "Race"})["id"]
+        found.post(f"/sessions/{session}/cameras", {"path": str(found.film("CAMERA.MP4"))})
+        found.until_idle()
         found.post("/resolve/connection", {"timeline": "Cut", "wait_s": 0})
         found.post("/resolve/requests", {"recording": run})
         yield found
@@ -92,16 +95,21 @@ def test_what_is_edited_names_its_version() -> None:
         """Whether that is for scripts in Resolve, to tell what has come of something."""
         return "/pushes/" in path or "/resolve/" in path
 
+    def is_upload(path: str) -> bool:
+        """Whether that adds to a file, and says so where it stands."""
+        return "/uploads/" in path
+
     def is_whole(path: str) -> bool:
-        """Whether that never changes, so that whoever takes it away means this very one."""
-        return "/anchors/" in path
+        """Whether whoever takes that away, or calls it something else, means this very one."""
+        return "/anchors/" in path or "/cameras/" in path
 
     edits = [
         o
         for method, path, o in OPERATIONS
-        if method in ("PATCH", "DELETE") and not is_told(path) and not is_whole(path)
+        if method in ("PATCH", "DELETE") and not (is_told(path) or is_upload(path) or is_whole(path))
+        if (method, path) != ("DELETE", "/api/v1/sessions/{session_id}")
     ]
-    assert len(edits) == 4
+    assert len(edits) == 5
     for operation in edits:
         assert "If-Match" in {p["name"] for p in operation["parameters"] if p["required"]}
         assert {"412", "428"} <= set(operation["responses"])
@@ -161,7 +169,8 @@ def _there(daemon: Served) -> dict[str, str]:
     run = next(r for r in daemon.get("/recordings")["recordings"] if r["name"] == "RUN.MP4")
     found = {"recording_id": run["id"], "marker_id": "gate", "ordinal": "0", "push_id": "1"}
     found["request_id"] = daemon.get("/resolve")["requests"][0]["id"]
-    for noun in ("trail", "sync", "job", "export"):
+    found |= {"label": "A", "kind": "thumbnail", "format_name": "otio"}
+    for noun in ("trail", "sync", "job", "export", "session"):
         known = daemon.get(f"/{noun}s")[f"{noun}s"]
         found |= {f"{noun}_id": known[0]["id"]} if known else {}
     return found

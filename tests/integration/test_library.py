@@ -15,7 +15,7 @@ import pytest
 
 from mtbsync_daemon.config import Config, Folder
 from mtbsync_daemon.jobs.executor import Outcome
-from mtbsync_daemon.library import StateError
+from mtbsync_daemon.rules import StateError
 from mtbsync_daemon.store import exports, jobs, markers, recordings, syncs, trails
 from mtbsync_daemon.store.jobs import Kind, State
 from mtbsync_daemon.store.markers import MarkerState

@@ -37,10 +37,10 @@ def test_install_status_and_uninstall(tmp_path: Path) -> None:
     document = resolve("status", *where, "--json").document
     assert document["ok"] is True
     assert document["installed"] is True
-    assert len(document["current"]) == 8
+    assert len(document["current"]) == 9
     Path(document["folder"], "Undo last push.py").write_text("# Written by mtbsync\n", encoding="utf-8")
     assert "Of another version" in resolve("status", *where).out
-    assert len(resolve("uninstall", *where, "--json").document["removed"]) == 8
+    assert len(resolve("uninstall", *where, "--json").document["removed"]) == 9
     assert resolve("uninstall", *where, "--json").document["removed"] == []
 
 

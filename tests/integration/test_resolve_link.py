@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from mtbsync_daemon.http.resolve_link import ResolveLink
-from mtbsync_daemon.library import StateError
+from mtbsync_daemon.rules import StateError
 from support.served import TOKEN, Served, carried, served
 
 LONG_S = 20.0

@@ -37,6 +37,9 @@ class Answers:
             "sync": lambda params: lined_up(params, "accept"),
             "transfer": carried,
             "deliver": delivered,
+            "ingest": ingested,
+            "transcode": copied,
+            "line_up": placed,
         }
 
     async def run(self, task: Task, on_progress: Callable[[Progress], None]) -> Outcome:
@@ -140,6 +143,53 @@ def delivered(params: Mapping[str, Any]) -> Outcome:
             ]
         }
     )
+
+
+def ingested(params: Mapping[str, Any]) -> Outcome:
+    """A sound and a picture, in name only."""
+    return Outcome(
+        {"derived": [made(params, "audio-wav"), made(params, "thumbnail")], "has_variable_rate": False}
+    )
+
+
+def copied(params: Mapping[str, Any]) -> Outcome:
+    """The copies that were asked for, in name only."""
+    return Outcome({"derived": [made(params, kind) for kind in params["kinds"]]})
+
+
+def made(params: Mapping[str, Any], kind: str) -> dict[str, Any]:
+    """A file that was made of a camera's footage."""
+    key = f"{params['prefix']}/{kind}s/angle-{params['angle']:03}_v{params['take']:03}"
+    return {"kind": kind, "key": key, "n_bytes": 100, "sha256": "0" * 64, "made_at": 1.0}
+
+
+def placed(params: Mapping[str, Any]) -> Outcome:
+    """Each camera a second later than the one before, laid on the wanted one or the first."""
+    angles = [camera["angle"] for camera in params["cameras"]]
+    master = params["wanted_master"] or angles[0]
+    quality = {"level_dbfs": -20.0, "clipped": 0.0, "snr_db": 30.0, "bandwidth_hz": 8000.0, "score": 1.0}
+    return Outcome(
+        {
+            "master": master,
+            "qualities": {str(angle): quality for angle in angles},
+            "placements": [where(angle, 1000.0 * (angle - master)) for angle in angles if angle != master],
+        }
+    )
+
+
+def where(angle: int, offset_ms: float | None, score: float = 20.0) -> dict[str, Any]:
+    """That a camera was found there."""
+    return {
+        "angle": angle,
+        "offset_ms": offset_ms,
+        "drift_ppm": None if offset_ms is None else 0.0,
+        "score": score,
+        "error_ms": None if offset_ms is None else 0.5,
+        "method": None if offset_ms is None else "hybrid",
+        "reason": "It is a case for a test.",
+        "through": None,
+        "correlation": {},
+    }
 
 
 class House:

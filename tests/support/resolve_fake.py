@@ -15,6 +15,8 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from fractions import Fraction
+from math import ceil
+from pathlib import Path
 from typing import Any
 
 COLOURS = {
@@ -107,7 +109,7 @@ class MediaPoolItem(HasMarkers):
 
     def __init__(self, project: Project, path: str, fps: Any) -> None:
         super().__init__()
-        self._project, self._path, self._fps = project, path, fps
+        self._project, self._path, self._fps, self.has_sound = project, path, fps, True
 
     def GetName(self) -> str:
         return self._path.replace("\\", "/").rpartition("/")[2]
@@ -161,6 +163,10 @@ class Timeline(HasMarkers):
         self._project, self._id, self._name, self._rate = project, unique_id, name, rate
         self._start_frame, self._n_frames = start_frame, n_frames
         self._tracks: list[list[TimelineItem]] = [[]]
+        self._sounds: list[list[TimelineItem]] = [[]]
+        self.names: dict[tuple[str, int], str] = {}
+        self.linked: list[tuple[TimelineItem, TimelineItem]] = []
+        self._has_own_settings = False
         self.playhead = ""
 
     def put(
@@ -198,12 +204,69 @@ class Timeline(HasMarkers):
         return self._start_frame + self._n_frames
 
     def GetTrackCount(self, trackType: str, /) -> int:
-        return {"video": len(self._tracks), "audio": 1, "subtitle": 0}[trackType]
+        return len(self._of(trackType))
+
+    def AddTrack(self, trackType: str, newTrackOptions: Any = "", /) -> bool:
+        if newTrackOptions not in ("", "mono", "stereo") or (newTrackOptions and trackType != "audio"):
+            raise TypeError(newTrackOptions)
+        self._of(trackType).append([])
+        return True
+
+    def SetTrackName(self, trackType: str, trackIndex: int, name: str, /) -> bool:
+        if not 1 <= trackIndex <= len(self._of(trackType)):
+            return False
+        self.names[trackType, trackIndex] = name
+        return True
 
     def GetItemListInTrack(self, trackType: str, index: int, /) -> list[TimelineItem]:
-        assert trackType == "video"
-        assert 1 <= index <= len(self._tracks), "tracks count from 1"
-        return list(self._tracks[index - 1])
+        assert 1 <= index <= len(self._of(trackType)), "tracks count from 1"
+        return list(self._of(trackType)[index - 1])
+
+    def SetClipsLinked(self, timelineItems: list[TimelineItem], Bool: bool, /) -> bool:
+        assert Bool
+        first, second = timelineItems
+        self.linked.append((first, second))
+        return True
+
+    def SetStartTimecode(self, timecode: str, /) -> bool:
+        hours, minutes, seconds, frames = map(int, timecode.split(":"))
+        nominal = ceil(Fraction(self._rate.split()[0]))
+        self._start_frame = (hours * 3600 + minutes * 60 + seconds) * nominal + frames
+        return True
+
+    def SetSetting(self, settingName: str, settingValue: str, /) -> bool:
+        if not isinstance(settingValue, str):
+            raise TypeError("settings are text")
+        if settingName == "useCustomSettings":
+            self._has_own_settings = settingValue == "1"
+            return True
+        is_empty = not any([*self._tracks, *self._sounds])
+        if settingName != "timelineFrameRate" or not self._has_own_settings or not is_empty:
+            return False
+        self._rate = settingValue
+        return True
+
+    def append(self, about: dict[str, Any]) -> TimelineItem | None:
+        """A clip that a script sends here; None where its place is taken, or there is none."""
+        medium, index = about["mediaPoolItem"], about["trackIndex"]
+        tracks = self._of({1: "video", 2: "audio"}[about["mediaType"]])
+        first, span = about["startFrame"], about["endFrame"] - about["startFrame"]
+        n_frames = round(span * Fraction(self._rate.split()[0]) / Fraction(medium._fps))
+        start = about["recordFrame"]
+        is_free = 1 <= index <= len(tracks) and not any(
+            start < item.GetEnd() and item.GetStart() < start + n_frames for item in tracks[index - 1]
+        )
+        is_silent = about["mediaType"] == 2 and not medium.has_sound
+        if not is_free or is_silent or start < self._start_frame or n_frames < 1:
+            return None
+        item = TimelineItem(medium, start, n_frames, first, span, first)
+        item._project = self._project
+        tracks[index - 1].append(item)
+        self._n_frames = max(self._n_frames, item.GetEnd() - self._start_frame)
+        return item
+
+    def _of(self, kind: str) -> list[list[TimelineItem]]:
+        return {"video": self._tracks, "audio": self._sounds}[kind]
 
     def GetSetting(self, settingName: str, /) -> str:
         drops = "1" if self._rate.endswith("DF") else "0"
@@ -227,6 +290,49 @@ class MediaPool(Handle):
     def GetSelectedClips(self) -> list[MediaPoolItem]:
         return list(self.selected)
 
+    def GetRootFolder(self) -> Folder:
+        return self._project.root
+
+    def ImportMedia(self, clipInfo: list[str], /) -> list[MediaPoolItem]:
+        """Files that are there; `rates` of the project says at how many frames a second they are."""
+        there = [path for path in clipInfo if Path(path).is_file()]
+        return [self._project.add_medium(path, self._project.rates.get(path, 25.0)) for path in there]
+
+    def CreateEmptyTimeline(self, name: str, /) -> Timeline | None:
+        if name in [timeline.GetName() for timeline in self._project.timelines]:
+            return None
+        return self._project.add_timeline(name, self._project.rate, start_frame=86400, n_frames=0)
+
+    def DeleteTimelines(self, timeline: list[Timeline], /) -> bool:
+        self._project.timelines = [one for one in self._project.timelines if one not in timeline]
+        return True
+
+    def AppendToTimeline(self, clipInfo: list[dict[str, Any]], /) -> list[TimelineItem]:
+        keys = {"mediaPoolItem", "startFrame", "endFrame", "recordFrame", "trackIndex", "mediaType"}
+        for about in clipInfo:
+            if set(about) != keys:
+                raise TypeError(f"unknown or missing: {set(about) ^ keys}")
+            if not all(type(about[key]) is int for key in keys - {"mediaPoolItem"}):
+                raise TypeError("frames, tracks and kinds are whole numbers")
+        assert self._project.timeline is not None
+        found = [self._project.timeline.append(about) for about in clipInfo]
+        return [item for item in found if item is not None]
+
+
+class Folder(Handle):
+    """A folder of the media pool."""
+
+    def __init__(self, project: Project) -> None:
+        self._project = project
+        self.items: list[MediaPoolItem] = []
+        self.folders: list[Folder] = []
+
+    def GetClipList(self) -> list[MediaPoolItem]:
+        return list(self.items)
+
+    def GetSubFolderList(self) -> list[Folder]:
+        return list(self.folders)
+
 
 class Project(Handle):
     """A project; its handles live while it is open."""
@@ -234,17 +340,23 @@ class Project(Handle):
     def __init__(self, name: str) -> None:
         self._project, self._name, self.is_open = self, name, False
         self.pool = MediaPool(self)
+        self.root = Folder(self)
+        self.rate = "24"
+        self.rates: dict[str, float] = {}
+        self.timelines: list[Timeline] = []
         self.timeline: Timeline | None = None
 
     def add_medium(self, path: str, fps: Any) -> MediaPoolItem:
         """The editor imports a file."""
-        return MediaPoolItem(self, path, fps)
+        self.root.items.append(MediaPoolItem(self, path, fps))
+        return self.root.items[-1]
 
     def add_timeline(
         self, name: str, rate: str, *, start_frame: int = 90000, n_frames: int = 15000
     ) -> Timeline:
         """The editor makes a timeline and opens it."""
         self.timeline = Timeline(self, f"{self._name}-{name}", name, rate, start_frame, n_frames)
+        self.timelines.append(self.timeline)
         return self.timeline
 
     def GetName(self) -> str:
@@ -255,6 +367,17 @@ class Project(Handle):
 
     def GetCurrentTimeline(self) -> Timeline | None:
         return self.timeline
+
+    def GetTimelineCount(self) -> int:
+        return len(self.timelines)
+
+    def GetTimelineByIndex(self, idx: int, /) -> Timeline:
+        assert 1 <= idx <= len(self.timelines), "timelines count from 1"
+        return self.timelines[idx - 1]
+
+    def SetCurrentTimeline(self, timeline: Timeline, /) -> bool:
+        self.timeline = timeline
+        return True
 
 
 @dataclass
@@ -307,13 +430,18 @@ class Fusion:
 @dataclass
 class UIManager:
     """Makes the parts of windows. Without `has_windows` it is there and opens none. `happening` is what the
-    person does with them: "close", or "move", which no script waits for."""
+    person does with them: "close", or "move", which no script waits for. Of a list they take the option of
+    that number `chosen`, or None of them."""
 
     has_windows: bool = True
+    chosen: int | None = 0
     happening: deque[str] = field(default_factory=deque)
 
     def TextEdit(self, about: dict[str, Any], /) -> Part:
         return Part("TextEdit", about)
+
+    def ComboBox(self, about: dict[str, Any], /) -> Part:
+        return Part("ComboBox", about)
 
     def Button(self, about: dict[str, Any], /) -> Part:
         return Part("Button", about)
@@ -324,12 +452,18 @@ class UIManager:
 
 @dataclass
 class Part:
-    """A text or a button."""
+    """A text, a list or a button."""
 
     kind: str
     about: dict[str, Any]
     parts: list[Part] = field(default_factory=list)
     PlainText: str = ""
+    CurrentIndex: int = 0
+    options: list[str] = field(default_factory=list)
+
+    def AddItem(self, text: str, /) -> None:
+        assert self.kind == "ComboBox"
+        self.options.append(text)
 
 
 class _Events:
@@ -382,8 +516,15 @@ class Dispatcher:
 
     def RunLoop(self) -> None:
         self._running = True
-        assert self.windows[-1].is_shown
-        self.windows[-1].On.close.Clicked({"who": "close"})
+        (*_, window) = [window for window in self.windows if window.is_shown]
+        choice = next((p for p in window.GetItems().values() if p.kind == "ComboBox"), None)
+        if choice is None:
+            window.On.close.Clicked({"who": "close"})
+        elif self._manager.chosen is None:
+            window.On.leave.Clicked({"who": "leave"})
+        else:
+            choice.CurrentIndex = self._manager.chosen
+            window.On.take.Clicked({"who": "take"})
         assert not self._running, "the window does not close"
 
     def ExitLoop(self) -> None:

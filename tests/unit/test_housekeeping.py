@@ -10,18 +10,20 @@ from pathlib import Path
 
 import pytest
 
+from mtbsync_daemon import sessions as session_rules
 from mtbsync_daemon.app import _every
-from mtbsync_daemon.config import Keep
+from mtbsync_daemon.config import Config, Keep
 from mtbsync_daemon.housekeeping import keep_house
 from mtbsync_daemon.places import Places
-from mtbsync_daemon.store import events, jobs, markers, pushes, recordings, syncs, trails
+from mtbsync_daemon.store import events, jobs, markers, pushes, recordings, sessions, syncs, trails
 from mtbsync_daemon.store.database import Store
 from mtbsync_daemon.store.housekeeping import forget_old
 from mtbsync_daemon.store.ids import now
 from mtbsync_daemon.store.jobs import Kind, State
+from mtbsync_daemon.store.sessions import LineUpRow
 
 DAY_S = 86400.0
-KEEP = Keep(days=90)
+CONFIG = Config(keep=Keep(days=90))
 
 
 @pytest.fixture
@@ -84,6 +86,18 @@ def test_p2_jobs_that_syncs_and_trails_are_made_of_stay_however_old(store: Store
     assert _are_there(store, sync, index, removed) == [True, True, False]
 
 
+def test_p2_jobs_that_sessions_are_made_of_stay_however_old(store: Store) -> None:
+    session = store.write(session_rules.create, "Race")
+    camera = store.write(session_rules.add_camera, session, Path("a.mp4").absolute())
+    ingest = _job(store, Kind.INGEST, State.DONE, 900, session=session.session_id)
+    store.write(sessions.change_camera, camera, {"job_id": ingest})
+    line_up = _job(store, Kind.LINE_UP, State.DONE, 900, session=session.session_id)
+    store.write(sessions.note_line_up, LineUpRow(session.session_id, line_up, "A", {}, 1.0))
+    other = _job(store, Kind.TRANSCODE, State.DONE, 900, session=session.session_id)
+    _forget(store)
+    assert _are_there(store, ingest, line_up, other) == [True, True, False]
+
+
 def test_a_forgotten_job_can_be_asked_for_again(store: Store) -> None:
     first, _ = store.write(jobs.enqueue, Kind.PROBE, {}, ["a.mp4"])
     store.write(jobs.end, first, State.DONE)
@@ -133,7 +147,7 @@ def test_only_the_newest_events_stay(store: Store, monkeypatch: pytest.MonkeyPat
 def _is_kept(places: Places, store: Store) -> bool:
     """Whether it is done now."""
     job = _job(store, Kind.PROBE, State.DONE, 91)
-    keep_house(places, store, KEEP)
+    keep_house(places, store, CONFIG)
     is_there = store.read(jobs.get, job) is not None
     store.write(forget_old, now())
     return not is_there
@@ -155,7 +169,7 @@ def test_files_go_too(places: Places, store: Store) -> None:
     log.parent.mkdir()
     log.write_text("", encoding="utf-8")
     os.utime(log, (1, 1))
-    keep_house(places, store, KEEP)
+    keep_house(places, store, CONFIG)
     assert not log.exists()
 
 

@@ -11,7 +11,10 @@ import pytest
 from support import resolve_fake
 from support.resolve_fake import Project, Resolve, Timeline
 
-CLASSES = ["Resolve", "ProjectManager", "Project", "MediaPool", "MediaPoolItem", "Timeline", "TimelineItem"]
+CLASSES = [
+    *("Resolve", "ProjectManager", "Project", "MediaPool", "Folder"),
+    *("MediaPoolItem", "Timeline", "TimelineItem"),
+]
 
 
 def stubs() -> dict[str, dict[str, list[str]]]:
@@ -86,3 +89,28 @@ def test_a_handle_dies_with_its_project() -> None:
     resolve.manager.open(Project("Lakes"))
     assert timeline.GetMarkers() is None
     assert timeline.AddMarker(5, "Red", "a", "", 1) is None
+
+
+def test_clips_go_where_they_are_sent_and_nowhere_else() -> None:
+    resolve, project = Resolve(), Project("Alps")
+    resolve.manager.open(project)
+    timeline, other = project.add_timeline("Cut", "25"), project.add_medium("/b.mp4", 25.0)
+    wanted = {"mediaPoolItem": other, "startFrame": 5, "endFrame": 15, "recordFrame": 90100}
+    wanted |= {"trackIndex": 1, "mediaType": 1}
+    (item,) = project.pool.AppendToTimeline([wanted])
+    assert (item.GetStart(), item.GetDuration(), item.GetSourceStartFrame()) == (90100, 10, 5)
+    # The place is taken, there is no such track, and there is nothing before the timeline's first frame.
+    for change in ({"recordFrame": 90105}, {"trackIndex": 2}, {"recordFrame": 5}):
+        assert project.pool.AppendToTimeline([{**wanted, **change}]) == []
+    with pytest.raises(TypeError, match="track"):
+        project.pool.AppendToTimeline([{**wanted, "track": 1}])
+    assert timeline.GetItemListInTrack("video", 1) == [item]
+
+
+def test_a_timeline_s_rate_can_be_set_while_it_is_empty(timeline: Timeline) -> None:
+    assert not timeline.SetSetting("timelineFrameRate", "50")
+    assert timeline.SetSetting("useCustomSettings", "1")
+    assert timeline.SetSetting("timelineFrameRate", "50")
+    assert timeline.GetSetting("timelineFrameRate") == "50"
+    timeline.put(None, 0, 100)
+    assert not timeline.SetSetting("timelineFrameRate", "25")

@@ -24,6 +24,7 @@ TITLES = {
     "Push markers to timeline.py",
     "Pull markers from timeline.py",
     "Undo last push.py",
+    "Build synced timeline.py",
     "Review flagged markers.py",
     "Stay connected to mtbsync.py",
 }

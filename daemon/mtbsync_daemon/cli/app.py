@@ -15,6 +15,7 @@ from mtbsync_daemon.cli import (
     resolve,
     serve,
     service,
+    session,
     telemetry,
     trail,
 )
@@ -51,6 +52,7 @@ app.command("telemetry-ui", help="Show them in numbers.")(look.many_runs(8761, "
 app.command("serve")(serve.serve)
 app.command("status")(serve.status)
 app.add_typer(trail.app, name="trail")
+app.add_typer(session.app, name="session")
 app.add_typer(service.app, name="service")
 app.command("doctor")(care.doctor)
 app.command("bundle")(care.bundle)

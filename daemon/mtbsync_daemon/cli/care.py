@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from contextlib import closing
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -80,13 +81,23 @@ def prune(
     """
     from mtbsync_daemon.config import load_config
     from mtbsync_daemon.prune import prune as remove
+    from mtbsync_daemon.prune_media import media_to_go, prune_media
+    from mtbsync_daemon.store.database import Store
     from mtbsync_daemon.store.reader import reading
 
     console = Console(as_json=as_json, quiet=quiet)
-    places, keep = Places(o.data_folder(data)), load_config(o.config_file(config)).keep
+    places, settings = Places(o.data_folder(data)), load_config(o.config_file(config))
     with reading(places.database) as library:
-        done = remove(places, library, keep, dry_run=dry_run)
+        done = remove(places, library, settings.keep, dry_run=dry_run)
+        media = media_to_go(library, settings)
+    if not dry_run and media.gone:
+        # The library is changed by another hand than the daemon's here, in one short step for each thing.
+        with closing(Store(places.database, places.backups)) as store:
+            media = prune_media(places, store, settings)
+    done = replace(done, gone=done.gone + media.gone, problem=media.problem)
     _report(console, done, dry_run)
+    if done.problem:
+        console.warn(f"Not all could be removed from the storage: {done.problem}")
     if done.n_bytes_over:
         console.warn(
             f"What is in use takes {_size(done.n_bytes_over)} more than keep.artifacts_gb; raise that, or "

@@ -14,5 +14,14 @@ def hint(command: str, data: Path) -> str:
 
     if data == default_data():
         return f"`{command}`"
-    quoted = subprocess.list2cmdline([str(data)]) if sys.platform == "win32" else shlex.quote(str(data))
-    return f"`{command} --data {quoted}`"
+    return f"`{command} --data {word(str(data))}`"
+
+
+def word(text: str) -> str:
+    """A name as one word of a command line."""
+    return subprocess.list2cmdline([text]) if sys.platform == "win32" else shlex.quote(text)
+
+
+def with_roots(refusal: str, file: Path) -> str:
+    """The daemon's sentence that `file` lies outside what it may read, and the setting that helps."""
+    return f'{refusal} Write `roots = ["{file.parent.as_posix()}"]` there, above the first [table].'

@@ -91,8 +91,11 @@ def say_news(db: sqlite3.Connection, job: JobRow) -> str:
 
 
 def _name_of(db: sqlite3.Connection, job: JobRow) -> str:
-    """What the recording that a job is about is called."""
-    from mtbsync_daemon.store import recordings
+    """What the recording, or else the session, that a job is about is called."""
+    from mtbsync_daemon.store import recordings, sessions
 
     found = recordings.get(db, job.recording_id or "")
-    return Path(job.params.get("first", "")).name if found is None else found.name
+    if found is not None:
+        return found.name
+    session = sessions.get(db, job.params.get("session", ""))
+    return Path(job.params.get("first", "")).name if session is None else session.title

@@ -13,7 +13,7 @@ from mtbsync_daemon.cli import options as o
 from mtbsync_daemon.cli.carry import markers_of_reference
 from mtbsync_daemon.cli.command import EXIT_INTERRUPTED, EXIT_REJECTED, UsageError, ends_well
 from mtbsync_daemon.cli.console import Console
-from mtbsync_daemon.cli.hints import hint
+from mtbsync_daemon.cli.hints import hint, with_roots
 from mtbsync_engine.errors import InputError
 
 if TYPE_CHECKING:
@@ -225,8 +225,7 @@ def _registered(client: Client, video: Path) -> dict[str, Any]:
             return dict(found[0])
         except RefusedError as error:
             if error.status == _FORBIDDEN:
-                setting = f'roots = ["{video.parent.as_posix()}"]'
-                raise InputError(f"{error} Write `{setting}` there, above the first [table].") from error
+                raise InputError(with_roots(str(error), video)) from error
             if error.status != _LATER:
                 raise
         time.sleep(_PAUSE_S)

@@ -13,9 +13,9 @@ import asyncio
 import os
 import re
 import shutil
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from email.utils import formatdate
 from functools import partial
 from pathlib import Path
@@ -33,6 +33,8 @@ _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 _THREADS = web.AppKey("file_threads", ThreadPoolExecutor)
 # Folders are made when the first file comes, and go when nothing came of it.
 _FOLDERS = Lock()
+# What requests are sending now.
+_COMING: set[Path] = set()
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -143,11 +145,32 @@ async def receive_file(request: web.Request, path: Path) -> None:
         Problem: there is such a file, or another request is sending it; its folder is a link; the disk is
             full.
     """
+    with alone(path):
+        await _receive(request, path)
+
+
+@contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Let only one request at a time send the file `path`.
+
+    Raises:
+        Problem: another one does.
+    """
+    if path in _COMING:
+        raise Problem(409, f"{path.name} is being sent already.")
+    _COMING.add(path)
+    try:
+        yield
+    finally:
+        _COMING.remove(path)
+
+
+async def _receive(request: web.Request, path: Path) -> None:
     n_bytes = request.content_length or 0
     try:
         file = await on_disk(request, _begun, path, n_bytes)
     except OSError as error:
-        raise _not_kept(path, error) from error
+        raise not_kept(path, error) from error
     try:
         async for piece in request.content.iter_any():
             await on_disk(request, file.write, piece)
@@ -156,7 +179,7 @@ async def receive_file(request: web.Request, path: Path) -> None:
         # Whoever sent it went away, as when a person stops it, and hears no answer.
         raise Problem(400, f"{path.name} did not come whole.") from error
     except OSError as error:
-        raise _not_kept(path, error) from error
+        raise not_kept(path, error) from error
     finally:
         # Not in a thread: this must be done however the request ends, and the disk is the daemon's own.
         _drop(file, path)
@@ -164,17 +187,9 @@ async def receive_file(request: web.Request, path: Path) -> None:
 
 def _begun(path: Path, n_bytes: int) -> BinaryIO:
     """The file that becomes `path`; it can be made only once, so that nobody else is receiving the same."""
-    n_free = shutil.disk_usage(_nearest(path)).free
-    if n_bytes > n_free:
-        raise Problem(
-            507,
-            f"{path.name} takes {_in_gb(n_bytes)}, the disk of mtbsync's data has {_in_gb(n_free)} left. "
-            "Make room, or have the folder watched that it lies in.",
-        )
+    check_room(path, n_bytes)
     with _FOLDERS:
-        if path.parent.is_symlink():
-            raise Problem(409, f"{path.parent} is a link to elsewhere, where nothing is kept; remove it.")
-        path.parent.mkdir(parents=True, exist_ok=True)
+        _make(path.parent)
         try:
             file = _unfinished(path).open("xb")
         except FileExistsError:
@@ -183,6 +198,37 @@ def _begun(path: Path, n_bytes: int) -> BinaryIO:
         _drop(file, path)
         raise Problem(409, f"There is a file {path.name} already.")
     return file
+
+
+def check_room(path: Path, n_bytes: int) -> None:
+    """Find out whether so much more of `path` fits on its disk.
+
+    Raises:
+        Problem: it does not.
+    """
+    n_free = shutil.disk_usage(_nearest(path)).free
+    if n_bytes > n_free:
+        raise Problem(
+            507,
+            f"{path.name} takes {_in_gb(n_bytes)}, the disk of mtbsync's data has {_in_gb(n_free)} left. "
+            "Make room, or have the folder watched that it lies in.",
+        )
+
+
+def folder_made(folder: Path) -> None:
+    """Make a folder where it is missing.
+
+    Raises:
+        Problem: it is a link.
+    """
+    with _FOLDERS:
+        _make(folder)
+
+
+def _make(folder: Path) -> None:
+    if folder.is_symlink():
+        raise Problem(409, f"{folder} is a link to elsewhere, where nothing is kept; remove it.")
+    folder.mkdir(parents=True, exist_ok=True)
 
 
 def _finish(file: BinaryIO, path: Path, n_bytes: int) -> None:
@@ -214,7 +260,8 @@ def _nearest(path: Path) -> Path:
     return next(p for p in path.parents if p.exists())
 
 
-def _not_kept(path: Path, error: OSError) -> Problem:
+def not_kept(path: Path, error: OSError) -> Problem:
+    """The disk does not take `path`."""
     where = path.parent.parent
     return Problem(
         507,

@@ -196,7 +196,8 @@ class Recordings(Document):
 
 class RecordingsQuery(Page):
     """All, or those that own one of the files at `path`. `q` is a part of the name, `trail` the one that they
-    are on or the reference of; `show` chooses what waits for a person, the runs, or the references."""
+    are on or the reference of; `show` chooses what waits for a person, the runs, or the references. What is
+    only a camera of a session is never among them."""
 
     path: tuple[PathText, ...] = Field((), max_length=1000)
     q: Text = ""
@@ -236,6 +237,256 @@ class Upload(Document):
     """A file that was sent, and where it lies now."""
 
     path: str
+
+
+class UploadProgress(Document):
+    """How much has come of a file of `length` bytes that is sent piece by piece, and where it lies once it is
+    whole."""
+
+    n_bytes: int
+    length: int
+    path: str
+    is_whole: bool
+
+
+# --- sessions -------------------------------------------------------------------------------------
+
+
+CameraLabel = Annotated[
+    str,
+    Field(min_length=1, max_length=40, pattern=r"^[^/\\\s](?:[^/\\]*[^/\\\s])?$"),
+    AfterValidator(_storable),
+]
+Day = Annotated[str, Field(pattern=r"^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$")]
+Trust = Literal["looks-good", "review-suggested", "needs-manual-nudge"]
+
+
+class SoundQuality(Document):
+    """How good a camera's sound is: its level below full scale, the share of samples at full scale, how far
+    it stands above its noise, up to which frequency there is any, and all of it in one number."""
+
+    level_dbfs: float
+    clipped: Share
+    snr_db: float
+    bandwidth_hz: float
+    score: float
+
+
+class Derived(Document):
+    """A file that was made of a camera's footage, in the storage under `key`; `url` shows it for a while
+    where the storage is not on this computer."""
+
+    kind: Literal["mezzanine", "proxy", "audio-wav", "waveform", "thumbnail"]
+    key: str
+    n_bytes: int
+    sha256: str
+    made_at: float
+    url: str | None
+
+
+class Placement(Versioned):
+    """How a camera's clock lies on the master's: t_master = offset + (1 + drift_ppm / 1e6) * t_camera.
+
+    `offset_ms` and `drift_ppm` are what counts, `found_offset_ms` and `found_drift_ppm` what was found, and
+    None where nothing tells. `error_ms` bounds the error of nine in ten. `through` is the camera that this
+    one was laid on, where that is not the master."""
+
+    camera: str
+    offset_ms: float | None
+    drift_ppm: float
+    found_offset_ms: float | None
+    found_drift_ppm: float | None
+    score: float
+    trust: Trust
+    error_ms: float | None
+    method: Literal["hybrid", "xcorr", "timecode", "created", "picture"] | None
+    reason: str
+    through: str | None
+    status: Literal["pending", "approved", "corrected"]
+
+
+class Camera(Document):
+    """A camera of a session. What is known of its recording is None or 0 until that has been looked at. `job`
+    is its ingest; `frames_a_second` is a fraction."""
+
+    label: str
+    status: Literal["uploading", "ingesting", "ready", "failed"]
+    problem: str
+    file_name: str
+    path: str
+    recording: str | None
+    duration_s: float
+    frames_a_second: str | None
+    width: int
+    height: int
+    has_audio: bool
+    start_timecode: str | None
+    created_utc: str | None
+    job: str | None
+    quality: SoundQuality | None
+    derived: tuple[Derived, ...]
+
+
+class Session(Document):
+    """An event that several cameras recorded. `version` is of its texts and the wanted master."""
+
+    id: str
+    version: int
+    title: str
+    project: str
+    date: str
+    location: str
+    notes: str
+    status: Literal["draft", "ingesting", "syncing", "needs-review", "ready"]
+    wanted_master: str | None
+    master: str | None
+    cameras: tuple[Camera, ...]
+    placements: tuple[Placement, ...]
+    problem: str
+    lined_up_at: float | None
+    created_at: float
+
+
+class Sessions(Document):
+    """A page of sessions, the newest first."""
+
+    sessions: tuple[Session, ...]
+    next_cursor: str | None
+
+
+class SessionWanted(Document):
+    """A new session; without a date, of today."""
+
+    title: Name
+    project: Text = ""
+    date: Day | None = None
+    location: Text = ""
+    notes: Text = ""
+
+
+class SessionChange(Document):
+    """What is to be changed of a session; `master` is a camera's label, "" for the one that sounds best."""
+
+    title: Name | None = None
+    project: Text | None = None
+    date: Day | None = None
+    location: Text | None = None
+    notes: Text | None = None
+    master: Text | None = None
+
+
+class CameraWanted(Document):
+    """A camera to be added: `path` is its first file, or `upload` the BATCH/NAME under which that is about to
+    be uploaded. Without a label it is called by the next letter."""
+
+    path: PathText | None = None
+    upload: PathText | None = None
+    label: CameraLabel | None = None
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if (self.path is None) == (self.upload is None):
+            raise ValueError("name a path or an upload")
+        return self
+
+
+class CameraChange(Document):
+    """A camera's other label."""
+
+    label: CameraLabel
+
+
+class CopiesWanted(Document):
+    """Which copies of a camera's footage are to be made."""
+
+    kinds: Annotated[tuple[Literal["proxy", "mezzanine"], ...], Field(min_length=1, max_length=2)]
+
+
+class PlacementChange(Document):
+    """What a person decides: it is as it was found, it is as said here, or it is open again."""
+
+    status: Literal["approved", "corrected", "pending"]
+    offset_ms: Annotated[float, Field(ge=-1e9, le=1e9, allow_inf_nan=False)] | None = None
+    drift_ppm: Annotated[float, Field(ge=-1000, le=1000, allow_inf_nan=False)] | None = None
+
+    @model_validator(mode="after")
+    def _says_where(self) -> Self:
+        if (self.status == "corrected") == (self.offset_ms is None):
+            raise ValueError("an offset belongs to what is corrected, and to nothing else")
+        return self
+
+
+class Correlation(Document):
+    """What a placement was told from: standard scores at offsets, and the delays of single pieces."""
+
+    offset_s: tuple[float, ...]
+    z: tuple[float, ...]
+    window_t_cam_s: tuple[float, ...]
+    window_offset_s: tuple[float, ...]
+    is_used: tuple[bool, ...]
+
+
+class PlacementEvent(Document):
+    """Something that was found of a camera's placement, or decided by a person."""
+
+    camera: str
+    what: str
+    offset_ms: float | None
+    drift_ppm: float | None
+    at: float
+
+
+class PlacementHistory(Document):
+    """What became of a session's placements, the newest first."""
+
+    events: tuple[PlacementEvent, ...]
+
+
+class SessionOffer(Document):
+    """A format that a session's timeline can be written in, and what it would lose; `problem` says why it
+    cannot."""
+
+    format: str
+    description: str
+    suffixes: tuple[str, ...]
+    losses: tuple[str, ...]
+    problem: str
+
+
+class SessionOffers(Document):
+    """Every format that a session's timeline can be written in."""
+
+    offers: tuple[SessionOffer, ...]
+
+
+class SyncedClip(Document):
+    """A file on the synced timeline: it begins at `frame` and lasts `n_frames`, shows the file from its
+    `source_frame` on, at `speed` (a fraction)."""
+
+    path: str
+    frame: int
+    n_frames: int
+    source_frame: int
+    speed: str
+
+
+class SyncedTrack(Document):
+    """A camera's track, from the timeline's first frame on."""
+
+    name: str
+    clips: tuple[SyncedClip, ...]
+
+
+class SyncedTimeline(Document):
+    """A session's cameras as tracks that are in sync, from the bottom up; `losses` says what is not exact."""
+
+    name: str
+    frames_a_second: str
+    start_timecode: str
+    width: int
+    height: int
+    tracks: tuple[SyncedTrack, ...]
+    losses: tuple[str, ...]
 
 
 # --- trails ---------------------------------------------------------------------------------------

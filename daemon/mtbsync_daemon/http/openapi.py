@@ -18,6 +18,7 @@ from mtbsync_daemon.http.routing import Route
 _REFERENCES = "#/components/schemas/{model}"
 _ANYWHERE = (400, 401, 403, 421, 500)
 _TEXT = {"type": "string"}
+_COUNT = {"type": "integer", "minimum": 0}
 
 
 def describe(routes: Sequence[Route]) -> dict[str, Any]:
@@ -88,6 +89,10 @@ def _parameters(route: Route) -> list[dict[str, Any]]:
                 "description": "The ETag of what is changed, as it was seen.",
             }
         )
+    found += [
+        {"name": name, "in": "header", "required": True, "schema": _COUNT, "description": said}
+        for name, said in route.counts.items()
+    ]
     if route.has_etag and route.method == "GET":
         found.append({"name": "If-None-Match", "in": "header", "schema": _TEXT})
     return found

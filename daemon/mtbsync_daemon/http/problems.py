@@ -11,7 +11,7 @@ from http import HTTPStatus
 from aiohttp import web
 
 from mtbsync_daemon.http.models import ProblemDocument
-from mtbsync_daemon.library import StateError
+from mtbsync_daemon.rules import StateError
 from mtbsync_daemon.store.trails import TakenError
 from mtbsync_engine.errors import MtbsyncError, OutputError
 

@@ -15,7 +15,7 @@ from typing import Literal
 
 from aiohttp import web
 
-from mtbsync_daemon.library import StateError
+from mtbsync_daemon.rules import StateError
 from mtbsync_daemon.store.ids import new_id, now
 
 State = Literal["waiting", "doing", "done", "failed"]

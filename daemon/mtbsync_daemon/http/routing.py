@@ -8,8 +8,8 @@ import binascii
 import inspect
 import json
 import math
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, ParamSpec, TypeVar, get_type_hints
 
@@ -82,6 +82,7 @@ class Route:
     are the statuses with which it may refuse, beside those that any route may. With `is_edit` the request
     has to name the version that it changes. `media_type` is what it answers where that is no document, and
     `takes` what it is sent where that is none: its handler reads that by itself, however much it is.
+    `counts` are headers that have to hold a number, and what each of them says.
     """
 
     method: str
@@ -91,6 +92,7 @@ class Route:
     is_edit: bool = False
     media_type: str = "application/json"
     takes: str = ""
+    counts: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def _hints(self) -> dict[str, Any]:

@@ -45,6 +45,9 @@ class Kind(StrEnum):
     TRANSFER = "transfer"
     DELIVER = "deliver"
     LIGHT = "light"
+    INGEST = "ingest"
+    LINE_UP = "line_up"
+    TRANSCODE = "transcode"
 
 
 # What takes no time worth speaking of, and a person may be waiting for.
@@ -56,9 +59,12 @@ _PRIORITY = {
     Kind.DELIVER: 40,
     Kind.TRANSFER: 30,
     Kind.PROBE: 20,
+    Kind.INGEST: 18,
+    Kind.LINE_UP: 17,
     Kind.LIGHT: 15,
     Kind.INDEX: 10,
     Kind.SYNC: 0,
+    Kind.TRANSCODE: -10,
 }
 _ASKED_FOR = 5
 
@@ -119,15 +125,16 @@ def enqueue(
 def claim(db: sqlite3.Connection, boot_id: str, kinds: Sequence[Kind]) -> JobRow | None:
     """The job of these kinds to be done next, now running; None where nothing is due.
 
-    Of one recording only one thing is done at a time, but for its light copy. Syncs wait until every trail is
-    indexed that can be now, so that a run is compared with all of them.
+    Of one recording only one thing is done at a time, but for its light copies. Syncs wait until every trail
+    is indexed that can be now, so that a run is compared with all of them.
     """
     row = db.execute(
         "SELECT * FROM jobs WHERE state = 'queued' AND (not_before <= ?1 OR not_before > ?1 + ?2) "
         "AND kind IN (SELECT value FROM json_each(?3)) "
-        "AND (kind = 'light' OR NOT EXISTS (SELECT 1 FROM jobs AS other "
+        "AND (kind IN ('light', 'transcode') OR NOT EXISTS "
+        "(SELECT 1 FROM jobs AS other "
         "WHERE other.recording_id = jobs.recording_id AND other.state = 'running' "
-        "AND other.kind != 'light')) "
+        "AND other.kind NOT IN ('light', 'transcode'))) "
         "AND (kind != 'sync' OR NOT EXISTS (SELECT 1 FROM jobs AS other WHERE other.kind = 'index' "
         "AND (other.state = 'running' OR other.state = 'queued' AND other.not_before <= ?1))) "
         "ORDER BY priority DESC, created_at, id LIMIT 1",

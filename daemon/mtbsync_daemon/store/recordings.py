@@ -23,9 +23,14 @@ _CURRENT_STATE = (
     "ORDER BY syncs.turn DESC LIMIT 1"
 )
 _IS_REFERENCE = "EXISTS (SELECT 1 FROM trails WHERE recording_id = r.id)"
+# What is a session's camera only is no run.
+_IS_RUN = (
+    f"(NOT {_IS_REFERENCE} AND (EXISTS (SELECT 1 FROM syncs WHERE recording_id = r.id) "
+    "OR NOT EXISTS (SELECT 1 FROM cameras WHERE recording_id = r.id)))"
+)
 _SHOWN = {
-    "all": "1",
-    "runs": f"NOT {_IS_REFERENCE}",
+    "all": f"({_IS_REFERENCE} OR {_IS_RUN})",
+    "runs": _IS_RUN,
     "references": _IS_REFERENCE,
     "waiting": (
         f"(NOT {_IS_REFERENCE} AND ({_CURRENT_STATE}) IS NOT 'cancelled' AND ("
@@ -144,7 +149,8 @@ def page(
     show: str = "all",
 ) -> list[RecordingRow]:
     """The newest recordings first; `after` is (added_at, id) of the last one seen. `name` is a part of it,
-    `trail_id` the trail that they are on or the reference of; `show` is a key of `_SHOWN`."""
+    `trail_id` the trail that they are on or the reference of; `show` is a key of `_SHOWN`. What is
+    only a camera of a session is never among them."""
     at, recording_id = after or (float("inf"), "")
     rows = db.execute(
         "SELECT * FROM recordings AS r WHERE (added_at < ?1 OR (added_at = ?1 AND id > ?2)) "
@@ -210,7 +216,8 @@ def replace_if_unused(db: sqlite3.Connection, recording_id: str, successor_id: s
     is_used = db.execute(
         "SELECT 1 FROM files WHERE recording_id = ?1 UNION SELECT 1 FROM trails WHERE recording_id = ?1 "
         "UNION SELECT 1 FROM markers WHERE recording_id = ?1 AND (state != 'found' OR own != '[]') "
-        "UNION SELECT 1 FROM anchors WHERE recording_id = ?1",
+        "UNION SELECT 1 FROM anchors WHERE recording_id = ?1 "
+        "UNION SELECT 1 FROM cameras WHERE recording_id = ?1",
         (recording_id,),
     ).fetchone()
     if is_used is not None:

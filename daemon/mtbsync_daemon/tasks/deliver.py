@@ -55,12 +55,20 @@ def timeline_of(params: Mapping[str, Any]) -> Timeline:
     """`run` as `sync.run_document` describes it, of which `copies` are all that are known, with its `markers`
     as the library has them. One of a person's own that stands where the reference shows nothing was carried
     over from nowhere."""
-    run = NotedRun.of({**params["run"], "files": _a_copy_that_is_there(params)})
+    run = NotedRun.of({**params["run"], "files": a_copy_that_is_there(params)})
     markers = [transferred_of(m) for m in params["markers"]]
     timeline = run_timeline(run.footage(), markers, Timecode.parse(_STARTS, run.rate))
     own = {m["marker_id"] for m in params["markers"] if m["t_ref_s"] is None}
     placed = (replace(m, transferred=None) if m.marker_id in own else m for m in timeline.markers)
     return replace(timeline, markers=tuple(placed))
+
+
+def a_copy_that_is_there(params: Mapping[str, Any]) -> list[str]:
+    """The files of the first whole copy of a `run`, of its `copies`, or of any where none is there now."""
+    copies: list[list[str]] = params["copies"]
+    whole = (copy for copy in copies if all(Path(path).is_file() for path in copy))
+    files: list[str] = next(whole, copies[0] if copies else params["run"]["files"])
+    return files if len(files) == len(params["run"]["starts_s"]) else params["run"]["files"]
 
 
 def file_name(stem: str, format_name: str, suffix: str) -> str:
@@ -71,14 +79,6 @@ def file_name(stem: str, format_name: str, suffix: str) -> str:
 def encoded(text: str) -> bytes:
     """A file's content, as `write_text` writes it."""
     return text.encode("utf-8", "backslashreplace")
-
-
-def _a_copy_that_is_there(params: Mapping[str, Any]) -> list[str]:
-    """The files of the first whole copy, or of any where none is there now."""
-    copies: list[list[str]] = params["copies"]
-    whole = (copy for copy in copies if all(Path(path).is_file() for path in copy))
-    files: list[str] = next(whole, copies[0] if copies else params["run"]["files"])
-    return files if len(files) == len(params["run"]["starts_s"]) else params["run"]["files"]
 
 
 def not_a_persons(path: Path, digest: str, written: Mapping[str, str]) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
@@ -39,13 +40,22 @@ def run(params: dict[str, Any], work: Work) -> dict[str, Any]:
             files |= written
             losses = made.losses or ("Nothing is lost.",)
             told.append(_section(f"{', '.join(written)}: {describe(name)}", losses))
-    with replacing(Path(params["path"])) as temporary, ZipFile(temporary, "w") as archive:
-        for name, text in {**files, LOSSES: "\n".join(told)}.items():
+    write_zip(Path(params["path"]), {**files, LOSSES: "\n".join(told)})
+    return {"n_files": len(files)}
+
+
+def write_zip(path: Path, texts: Mapping[str, str]) -> None:
+    """Texts by their names as one .zip; the same texts give the same bytes.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    with replacing(path) as temporary, ZipFile(temporary, "w") as archive:
+        for name, text in texts.items():
             # Without a time of its own, an entry is of 1980.
             entry = ZipInfo(name)
             entry.compress_type, entry.external_attr = ZIP_DEFLATED, _MODE
             archive.writestr(entry, encoded(text))
-    return {"n_files": len(files)}
 
 
 def _section(title: str, sentences: tuple[str, ...]) -> str:

@@ -17,7 +17,8 @@ from mtbsync_daemon.http.problems import Problem, not_found
 from mtbsync_daemon.http.roots import shown
 from mtbsync_daemon.http.routes.recordings import recording_row
 from mtbsync_daemon.http.routing import Call, Route, after_time, page_of
-from mtbsync_daemon.library import Library, StateError
+from mtbsync_daemon.library import Library
+from mtbsync_daemon.rules import StateError
 from mtbsync_daemon.store import exports, markers
 from mtbsync_daemon.store.exports import ExportRow
 from mtbsync_daemon.store.ids import new_id
@@ -50,7 +51,7 @@ async def file(call: Call, export_id: str) -> web.StreamResponse:
     if not await on_disk(call.request, _is_plain_file, row.path):
         raise Problem(404, f"{shown(row.path)} is not there any more.")
     name = shown(row.path).rpartition("/")[2].rpartition("\\")[2]
-    return await send_file(call.request, row.path, _attached(name, "application/octet-stream"))
+    return await send_file(call.request, row.path, attached(name, "application/octet-stream"))
 
 
 async def offers(call: Call, recording_id: str) -> models.Offers:
@@ -78,7 +79,7 @@ async def everything(call: Call, recording_id: str) -> web.StreamResponse:
         content = await on_disk(call.request, path.read_bytes)
     finally:
         await on_disk(call.request, partial(path.unlink, missing_ok=True))
-    return web.Response(body=content, headers=_attached(f"{wanted.stem}.zip", "application/zip"))
+    return web.Response(body=content, headers=attached(f"{wanted.stem}.zip", "application/zip"))
 
 
 async def formats(call: Call) -> models.Formats:
@@ -87,7 +88,7 @@ async def formats(call: Call) -> models.Formats:
     return models.Formats(formats=tuple(named))
 
 
-def _attached(name: str, media_type: str) -> dict[str, str]:
+def attached(name: str, media_type: str) -> dict[str, str]:
     """The headers of a file that a browser is to keep under that name."""
     disposition = f"attachment; filename*=UTF-8''{quote(name)}"
     return {"Content-Type": media_type, "Content-Disposition": disposition}

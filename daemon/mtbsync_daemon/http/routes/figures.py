@@ -9,7 +9,7 @@ from mtbsync_daemon.http import models
 from mtbsync_daemon.http.problems import not_found
 from mtbsync_daemon.http.routes.syncs import sync_row
 from mtbsync_daemon.http.routing import Call, Route
-from mtbsync_daemon.library import StateError, recording_params
+from mtbsync_daemon.rules import StateError, recording_params
 from mtbsync_daemon.store import recordings
 
 

@@ -12,7 +12,8 @@ from mtbsync_daemon.http import models
 from mtbsync_daemon.http.problems import not_found
 from mtbsync_daemon.http.routing import Call, Route, after_time, page_of
 from mtbsync_daemon.jobs.queue import Queue
-from mtbsync_daemon.library import Library, StateError
+from mtbsync_daemon.library import Library
+from mtbsync_daemon.rules import StateError
 from mtbsync_daemon.store import jobs
 from mtbsync_daemon.store.jobs import JobRow
 

@@ -15,8 +15,9 @@ from mtbsync_daemon.http.problems import Problem, not_found
 from mtbsync_daemon.http.routes.recordings import recording_row
 from mtbsync_daemon.http.routes.syncs import sync_row
 from mtbsync_daemon.http.routing import Call, Route
-from mtbsync_daemon.library import Library, StateError
+from mtbsync_daemon.library import Library
 from mtbsync_daemon.results import TIMEWARP
+from mtbsync_daemon.rules import StateError
 from mtbsync_daemon.store import anchors, jobs
 from mtbsync_daemon.store.anchors import AnchorRow
 from mtbsync_daemon.store.jobs import Kind

@@ -11,7 +11,8 @@ from mtbsync_daemon.http.problems import Problem, not_found
 from mtbsync_daemon.http.routes.recordings import recording_row
 from mtbsync_daemon.http.routing import Call, Route
 from mtbsync_daemon.http.told import shown_markers, take_told
-from mtbsync_daemon.library import Library, StateError
+from mtbsync_daemon.library import Library
+from mtbsync_daemon.rules import StateError
 from mtbsync_daemon.services import Changes, Services
 from mtbsync_daemon.store import edits, markers, trails
 from mtbsync_daemon.store.edits import Edit

@@ -16,7 +16,8 @@ from mtbsync_daemon.http.files import is_there, on_disk, send_file
 from mtbsync_daemon.http.problems import Problem
 from mtbsync_daemon.http.routes.recordings import recording_row
 from mtbsync_daemon.http.routing import Call, Route
-from mtbsync_daemon.library import Library, recording_params
+from mtbsync_daemon.library import Library
+from mtbsync_daemon.rules import recording_params
 
 # A list asks for all its pictures at once, and something else may be asked for meanwhile.
 ONE_AT_A_TIME = web.AppKey("one_picture_at_a_time", asyncio.Lock)

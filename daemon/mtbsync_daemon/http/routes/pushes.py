@@ -8,7 +8,7 @@ from typing import Any
 from mtbsync_daemon.http import models
 from mtbsync_daemon.http.problems import Problem, not_found
 from mtbsync_daemon.http.routing import Call, Route
-from mtbsync_daemon.library import StateError
+from mtbsync_daemon.rules import StateError
 from mtbsync_daemon.store import pushes
 from mtbsync_daemon.store.pushes import PushRow
 

@@ -17,7 +17,8 @@ from mtbsync_daemon.http.problems import Problem, not_found
 from mtbsync_daemon.http.roots import check_within, real_roots, shown
 from mtbsync_daemon.http.routes.syncs import sync_document
 from mtbsync_daemon.http.routing import Call, Route, after_time, page_of
-from mtbsync_daemon.library import Library, copies_of
+from mtbsync_daemon.library import Library
+from mtbsync_daemon.rules import copies_of
 from mtbsync_daemon.services import Services
 from mtbsync_daemon.store import jobs, markers, recordings, syncs, trails
 from mtbsync_daemon.store.jobs import JobRow, State
@@ -55,8 +56,8 @@ async def register(call: Call, body: models.RecordingsWanted) -> models.Recordin
     """
     paths = [Path(os.path.normpath(path)) for path in body.paths]
     roots = (*call.services.settings.current.readable_roots, call.services.places.footage)
-    groups = await on_disk(call.request, _groups, paths, roots)
-    job_ids = await call.write(_take, call.services.library, groups)
+    groups = await on_disk(call.request, groups_of, paths, roots)
+    job_ids = await call.write(take_groups, call.services.library, groups)
     await _until_ended(call, job_ids)
     return await call.read(_registered, call.services, paths)
 
@@ -173,8 +174,12 @@ def _has_light_copy(folder: Path, n_chapters: int) -> bool:
 # --- making files known ---------------------------------------------------------------------------
 
 
-def _groups(paths: Sequence[Path], roots: Sequence[Path]) -> list[list[StoredFile]]:
-    """The recordings, by their names, that the files at `paths` belong to, each once."""
+def groups_of(paths: Sequence[Path], roots: Sequence[Path]) -> list[list[StoredFile]]:
+    """The recordings, by their names, that the files at `paths` belong to, each once.
+
+    Raises:
+        Problem: a file is not there, no video, or outside the roots.
+    """
     within = real_roots(roots)
     folders: dict[Path, Mapping[str, Group]] = {}
     found: dict[Path, list[StoredFile]] = {}
@@ -221,7 +226,10 @@ def _stored(path: Path, first: Path, is_chapter: bool) -> StoredFile:
     return StoredFile(path, first, is_chapter, status.st_size, status.st_mtime_ns)
 
 
-def _take(db: sqlite3.Connection, library: Library, groups: Sequence[Sequence[StoredFile]]) -> list[str]:
+def take_groups(
+    db: sqlite3.Connection, library: Library, groups: Sequence[Sequence[StoredFile]]
+) -> list[str]:
+    """Have these looked at, but for those that are known as they are; gives the jobs' ids."""
     return [library.take(db, None, group) for group in groups if not _is_known(db, group)]
 
 

@@ -9,7 +9,7 @@ from mtbsync_daemon.http.problems import not_found
 from mtbsync_daemon.http.resolve_link import LINK, LinkRequest
 from mtbsync_daemon.http.routes.recordings import recording_row
 from mtbsync_daemon.http.routing import Call, Route
-from mtbsync_daemon.library import StateError
+from mtbsync_daemon.rules import StateError
 from mtbsync_daemon.store import markers
 from mtbsync_daemon.store.markers import MarkerState
 

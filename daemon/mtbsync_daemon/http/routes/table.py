@@ -15,6 +15,7 @@ from mtbsync_daemon.http.routes import (
     quality,
     recordings,
     resolve,
+    sessions,
     syncs,
     system,
     trails,
@@ -37,6 +38,7 @@ ROUTES: tuple[Route, ...] = (
     *quality.ROUTES,
     *resolve.ROUTES,
     *folders.ROUTES,
+    *sessions.ROUTES,
     *system.ROUTES,
     *pages.ROUTES,
 )

@@ -74,7 +74,8 @@ function isTaken(target, key) {
 /** Whether single keys do anything on this computer; people who speak to it may not want them. */
 const keysAreOn = () => localStorage.getItem(OFF) === null;
 
-function useKeys(given, entries) {
+/** Have `entries` done when their keys are pressed, with what is `given`. */
+export function useKeys(given, entries) {
   useEffect(() => {
     const keys = new Map(entries.map((entry) => [entry.key, entry]));
     const pressed = (event) => {
@@ -104,7 +105,8 @@ export function Dialog({ label, onClose, children }) {
 /** Close the dialog that the event is in. */
 export const close = (event) => event.currentTarget.closest("dialog").close();
 
-function Help({ entries, onClose }) {
+/** What the keys do, and whether they do anything. */
+export function Help({ entries, onClose }) {
   const [isOn, set] = useState(keysAreOn());
   const turn = (event) => {
     set(event.currentTarget.checked);

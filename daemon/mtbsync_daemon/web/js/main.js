@@ -7,10 +7,13 @@ const VIEWS = {
   "": { title: "Runs", load: () => import("./runs.js").then((m) => m.Runs) },
   run: { title: "Run", load: () => import("./desk.js").then((m) => m.Desk) },
   trail: { title: "Trail", load: () => import("./trail.js").then((m) => m.TrailPage) },
+  sessions: { title: "Sessions", load: () => import("./sessions.js").then((m) => m.Sessions) },
+  session: { title: "Session", load: () => import("./sessions_page.js").then((m) => m.SessionPage) },
   numbers: { title: "Numbers", load: () => import("./numbers.js").then((m) => m.Numbers) },
 };
 const SAID_MS = 8000;
-const NAV = [["#/", "Runs", ["", "run", "trail"]], ["#/numbers", "Numbers", ["numbers"]]];
+const NAV = [["#/", "Runs", ["", "run", "trail"]], ["#/sessions", "Sessions", ["sessions", "session"]],
+  ["#/numbers", "Numbers", ["numbers"]]];
 
 /** The view and what it is of, as the address says: #/run/ID. */
 function place() {

@@ -19,8 +19,8 @@ function add(files) {
   if (problem) say(problem);
 }
 
-/** Take files that are dropped anywhere on the page. */
-function useDrop(isOff) {
+/** Have `add` take files that are dropped anywhere on the page. */
+export function useDrop(isOff, add) {
   const [isOver, be] = useState(false);
   useEffect(() => {
     if (isOff) return undefined;
@@ -199,7 +199,7 @@ function RefusedFiles() {
 /** The page of all runs. */
 export function Runs({ isReadOnly }) {
   const [isChoosing, choose] = useState(false);
-  const isOver = useDrop(isReadOnly || isChoosing);
+  const isOver = useDrop(isReadOnly || isChoosing, add);
   const listedOnce = useStore(library.store, ({ listed }) => listed !== null);
   useEffect(() => {
     library.open();

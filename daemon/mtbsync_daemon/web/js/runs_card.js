@@ -9,7 +9,8 @@ import { runningOf, waits } from "./runs_store.js";
 
 export const KINDS = {
   probe: "Looking at", index: "Learning the trail of", sync: "Lining up", transfer: "Carrying markers over to",
-  deliver: "Writing files for", light: "Making a light copy of",
+  deliver: "Writing files for", light: "Making a light copy of", ingest: "Taking in", line_up: "Lining up the cameras of",
+  transcode: "Making copies of",
 };
 
 function Picture({ recording, href }) {

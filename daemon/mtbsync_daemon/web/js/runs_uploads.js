@@ -7,11 +7,21 @@ import { Store, html, useStore } from "./lib.js";
 const VIDEO = [".mp4", ".mov", ".m4v", ".mkv", ".avi", ".mts", ".webm"];
 const BESIDE = [".lrv", ".lrf", ".thm", ".gpx", ".fit"];
 const AGAIN_MS = 5000;
+const SILENT = 0;
+/** So often a broken connection is taken up again before a person is told. */
+const MOST_BREAKS = 3;
+const NOTHING = { n_bytes: 0, is_whole: false };
 /** For a file picker: what it offers. */
 export const ACCEPTED = [...VIDEO, ...BESIDE].join(",");
 
 const endsWith = (name, suffixes) => suffixes.some((suffix) => name.toLowerCase().endsWith(suffix));
+export const isVideo = (name) => endsWith(name, VIDEO);
 const pause = (wait_ms) => new Promise((resolve) => { setTimeout(resolve, wait_ms); });
+
+/** A name for files that come to lie in one folder. */
+export function newBatch() {
+  return `${new Date().toISOString().slice(0, 10)}-${Math.random().toString(36).slice(2, 8)}`;
+}
 
 function stopped() {
   return new DOMException("Stopped.", "AbortError");
@@ -19,7 +29,8 @@ function stopped() {
 
 /**
  * What is being sent. `store` has {items}, each {key, batch, file, name, state: "waits" | "sent" | "known" | "failed",
- * share (of it that is sent), path (once it is there), error}. It goes on while other pages are looked at.
+ * isBegun (some of it may be there), share (of it that is sent), path (once it is there), error}. It goes on while other
+ * pages are looked at.
  */
 class Uploads {
   store = new Store({ items: [] });
@@ -28,16 +39,16 @@ class Uploads {
   #stop = null;
   #nMade = 0;
 
-  /** Send these files; those that are dropped together may belong together. Gives what is wrong with the others. */
-  add(files) {
+  /** Send these files, as one batch; those that are dropped together may belong together. Gives what is wrong with the
+   * others. */
+  add(files, batch = newBatch()) {
     const taken = files.filter(({ name }) => endsWith(name, VIDEO) || endsWith(name, BESIDE));
     const left = files.filter((file) => !taken.includes(file)).map(({ name }) => name);
-    if (!taken.some(({ name }) => endsWith(name, VIDEO))) {
+    if (!taken.some(({ name }) => isVideo(name))) {
       return taken.length ? "Drop the videos together with what lies beside them."
         : "None of that is a video that mtbsync knows by its name.";
     }
-    const batch = `${new Date().toISOString().slice(0, 10)}-${Math.random().toString(36).slice(2, 8)}`;
-    const begun = { batch, state: "waits", share: 0, path: null, error: "" };
+    const begun = { batch, state: "waits", isBegun: false, share: 0, path: null, error: "" };
     const items = taken.map((file) => ({ ...begun, key: ++this.#nMade, file, name: file.name }));
     this.store.set({ items: [...this.store.get().items, ...items] });
     this.#work();
@@ -81,7 +92,7 @@ class Uploads {
     removeEventListener("beforeunload", warn);
     this.#isAtWork = false;
     const { items } = this.store.get();
-    const known = items.filter(({ state, name }) => state === "known" && endsWith(name, VIDEO));
+    const known = items.filter(({ state, name }) => state === "known" && isVideo(name));
     if (known.length) say(`${count(known.length, "video")} added.`);
     this.store.set({ items: items.filter(({ state }) => state === "failed") });
   }
@@ -91,13 +102,13 @@ class Uploads {
     try {
       await work(this.#stop.signal);
     } catch (error) {
-      if (error.name !== "AbortError") this.#set(item.key, { state: "failed", error: error.message });
+      if (error.name !== "AbortError") this.#set(item.key, { state: "failed", isBegun: true, error: error.message });
     }
     this.#stop = null;
   }
 
   async #send(item, signal) {
-    const path = item.path ?? (await put(item, signal, (share) => this.#set(item.key, { share }))).path;
+    const path = item.path ?? await send(item, signal, (share) => this.#set(item.key, { share }));
     this.#set(item.key, { state: "sent", share: 1, path });
   }
 
@@ -106,7 +117,7 @@ class Uploads {
     const sent = items.filter(({ state }) => state === "sent");
     for (const item of sent) {
       await this.#try(item, async (signal) => {
-        if (endsWith(item.name, VIDEO)) await makeKnown(item.path, signal);
+        if (isVideo(item.name)) await makeKnown(item.path, signal);
         this.#set(item.key, { state: "known" });
       });
     }
@@ -117,23 +128,49 @@ function warn(event) {
   event.preventDefault();
 }
 
+/**
+ * Send what is not there yet of a file; what has come stays there over broken connections. `isBegun`: some of it may
+ * have been sent before. Gives where it lies.
+ */
+async function send({ batch, file, isBegun }, signal, onShare) {
+  const at = `/uploads/${part(batch)}/${part(file.name)}`;
+  for (let nBreaks = 0; ; nBreaks += 1) {
+    try {
+      const there = isBegun || nBreaks > 0 ? await ask(at, { signal }).catch(unlessNone) : NOTHING;
+      return there.is_whole ? there.path : (await sendRest(at, file, there.n_bytes, signal, onShare)).path;
+    } catch (error) {
+      if (error.status !== SILENT || nBreaks === MOST_BREAKS) throw error;
+      await pause(AGAIN_MS);
+      if (signal.aborted) throw stopped();
+    }
+  }
+}
+
+function unlessNone(error) {
+  if (error.status !== 404) throw error;
+  return NOTHING;
+}
+
 /** `fetch` does not tell how much has been sent. */
-function put({ batch, file }, signal, onShare) {
+function sendRest(at, file, offset, signal, onShare) {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
-    request.open("PUT", `/api/v1/uploads/${part(batch)}/${part(file.name)}`);
-    request.setRequestHeader("Content-Type", "application/octet-stream");
+    request.open("PATCH", `/api/v1${at}`);
+    const headers = {
+      "Content-Type": "application/octet-stream", "Upload-Offset": offset, "Upload-Length": file.size,
+    };
+    for (const [name, value] of Object.entries(headers)) request.setRequestHeader(name, value);
     request.responseType = "json";
-    request.upload.addEventListener("progress", ({ loaded, total }) => onShare(total ? loaded / total : 1));
+    request.upload.addEventListener("progress", ({ loaded }) => onShare(file.size ? (offset + loaded) / file.size : 1));
     request.addEventListener("load", () => {
       if (request.status === 200) resolve(request.response);
       else reject(new Refused(request.status, request.response?.detail ?? `mtbsync answered with ${request.status}.`));
     });
     const why = `${file.name} could not be sent: it cannot be read any more, or mtbsync stopped.`;
-    request.addEventListener("error", () => reject(new Refused(0, why)));
+    request.addEventListener("error", () => reject(new Refused(SILENT, why)));
     request.addEventListener("abort", () => reject(stopped()));
     signal.addEventListener("abort", () => request.abort());
-    request.send(file);
+    request.send(file.slice(offset));
   });
 }
 

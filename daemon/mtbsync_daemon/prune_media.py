@@ -1,0 +1,71 @@
+"""What is removed from the storage: what outlived its time, and what is nobody's any more.
+
+It is safe while jobs run: nothing of a session goes for which something is done, or will be. First the
+library forgets a file, which then is `disowned` until the storage has removed it, so that whatever dies in
+between leaves neither a file that nobody knows of nor a name for one that is gone.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+from mtbsync_daemon.config import Config
+from mtbsync_daemon.library import Library
+from mtbsync_daemon.places import Places
+from mtbsync_daemon.prune import Item, Pruned, Standing
+from mtbsync_daemon.storage import StorageError, open_storage
+from mtbsync_daemon.storage.lifecycle import outlived
+from mtbsync_daemon.store import sessions
+from mtbsync_daemon.store.database import Store
+from mtbsync_daemon.store.ids import now
+from mtbsync_daemon.store.reader import Reads
+from mtbsync_daemon.store.sessions import DerivedRow, DisownedRow
+
+# A storage that cannot be reached costs time for each thing.
+_MOST_STUCK = 3
+
+
+def media_to_go(store: Reads, config: Config) -> Pruned:
+    """What `prune_media` would remove now."""
+    busy = store.read(sessions.busy)
+    old = [row for row in _outlived(store, config) if row.session_id not in busy]
+    spare = (Item(Path(row.key), row.n_bytes, row.made_at, Standing.SPARE, row.session_id) for row in old)
+    return Pruned((*spare, *(_item(row) for row in store.read(sessions.disowned))))
+
+
+def prune_media(places: Places, store: Store, config: Config) -> Pruned:
+    """Remove it, from the library and from the storage; what cannot be removed now is tried the next time."""
+    for derived in _outlived(store, config):
+        store.write(_forget_unless_busy, derived)
+    gone: list[Item] = []
+    stuck: list[Item] = []
+    problem = ""
+    for row in store.read(sessions.disowned):
+        if len(stuck) == _MOST_STUCK:
+            break
+        # A job may have come to make it anew since it was listed.
+        if not store.read(sessions.disowned, row.key):
+            continue
+        try:
+            open_storage(Library(places, lambda: config).storage()).remove(row.key)
+        except StorageError as error:
+            problem = str(error)
+            stuck.append(_item(row))
+            continue
+        store.write(sessions.forget_disowned, row)
+        gone.append(_item(row))
+    return Pruned(tuple(gone), tuple(stuck), problem=problem)
+
+
+def _outlived(store: Reads, config: Config) -> list[DerivedRow]:
+    return outlived(store.read(sessions.all_derived), config.storage, now())
+
+
+def _forget_unless_busy(db: sqlite3.Connection, row: DerivedRow) -> None:
+    if row.session_id not in sessions.busy(db):
+        sessions.forget_derived(db, row)
+
+
+def _item(row: DisownedRow) -> Item:
+    return Item(Path(row.key), row.n_bytes, row.at, Standing.LEFT_OVER, row.session_id)

@@ -1,0 +1,434 @@
+"""The rules of sessions: cameras come in, are ingested and lined up, and a person has the last word.
+
+As in `library`, each step is one change that both ends a job and asks for the next.
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from mtbsync_daemon.rules import StateError, copies_of, recording_params, still_there
+from mtbsync_daemon.store import jobs, recordings, sessions
+from mtbsync_daemon.store.ids import now
+from mtbsync_daemon.store.jobs import JobRow, Kind
+from mtbsync_daemon.store.sessions import (
+    CameraRow,
+    CameraState,
+    Decided,
+    Derivative,
+    DerivedRow,
+    LineUpRow,
+    PlacementRow,
+    SessionRow,
+)
+
+_NOT_A_NAME = re.compile(r"[^a-z0-9]+")
+_MOST_DRIFT_PPM = 1000.0
+
+
+# --- sessions and their cameras ----------------------------------------------------------------------
+
+
+def create(
+    db: sqlite3.Connection,
+    title: str,
+    *,
+    project: str = "",
+    date: str = "",
+    location: str = "",
+    notes: str = "",
+) -> SessionRow:
+    """Begin a session; without a date it is today's."""
+    day = date or datetime.now(UTC).astimezone().date().isoformat()
+    prefix = f"projects/{_slug(project)}/{day.replace('-', '')}"
+    return sessions.add(db, title, project, day, location, notes, prefix)
+
+
+def _slug(project: str) -> str:
+    return _NOT_A_NAME.sub("-", project.lower()).strip("-")[:60] or "unsorted"
+
+
+def add_camera(
+    db: sqlite3.Connection, session: SessionRow, path: Path, label: str | None = None
+) -> CameraRow:
+    """Give a session another camera, whose recording begins with the file `path`. That may still be on its
+    way.
+
+    Raises:
+        StateError: the session has that camera, or that recording, already.
+    """
+    label = label or sessions.next_label(db, session.session_id)
+    if sessions.camera(db, session.session_id, label) is not None:
+        raise StateError(f"There is a camera {label} already; choose another label.")
+    known = [recording.recording_id for recording in recordings.owners(db, [path])]
+    for other in sessions.cameras(db, session.session_id):
+        if other.path == path or other.recording_id in known:
+            raise StateError(f"{path.name} is in this session already, as camera {other.label}.")
+    camera = sessions.add_camera(db, session, label, path)
+    if known:
+        _assign(db, camera, known[0])
+    return still_there(sessions.camera(db, session.session_id, label))
+
+
+def has(db: sqlite3.Connection, recording_id: str) -> bool:
+    """Whether a recording is a camera's of any session."""
+    return bool(sessions.cameras_with(db, recording_id))
+
+
+def take_in(db: sqlite3.Connection, recording_id: str, first: Path, title: str | None) -> None:
+    """A recording has come: give it to the cameras that wait for it, and to the session called `title` that
+    its folder belongs to."""
+    for camera in sessions.cameras_at(db, first):
+        if camera.recording_id != recording_id:
+            _assign(db, camera, recording_id)
+    if title is not None and not has(db, recording_id):
+        session = sessions.titled(db, title) or create(db, title)
+        add_camera(db, session, first)
+
+
+def _assign(db: sqlite3.Connection, camera: CameraRow, recording_id: str) -> None:
+    others = sessions.cameras(db, camera.session_id)
+    twin = next((c for c in others if c.recording_id == recording_id and c.label != camera.label), None)
+    if twin is not None:
+        sessions.remove_camera(db, camera)
+        return
+    take = camera.take + (camera.recording_id is not None)
+    sessions.change_camera(db, camera, {"recording_id": recording_id, "take": take})
+    want_ingest(db, still_there(sessions.camera(db, camera.session_id, camera.label)))
+
+
+def relabel(db: sqlite3.Connection, camera: CameraRow, label: str) -> None:
+    """Call a camera something else.
+
+    Raises:
+        StateError: another camera is called that.
+    """
+    if label != camera.label and sessions.camera(db, camera.session_id, label) is not None:
+        raise StateError(f"There is a camera {label} already.")
+    sessions.rename_camera(db, camera, label)
+
+
+def remove_camera(db: sqlite3.Connection, camera: CameraRow) -> None:
+    """Take a camera out of its session; where it was the master, the others are lined up anew."""
+    session = still_there(sessions.get(db, camera.session_id))
+    known = sessions.line_up(db, camera.session_id)
+    _stop(db, camera.session_id, camera.angle)
+    sessions.remove_camera(db, camera)
+    if session.wanted_master == camera.label:
+        session = sessions.change(db, session, {"wanted_master": None})
+    if known is not None and known.master == camera.label:
+        sessions.forget_line_up(db, camera.session_id)
+        _line_up_once_ready(db, session)
+
+
+def remove(db: sqlite3.Connection, session_id: str) -> None:
+    """Forget a session; its footage stays, and so does what was made of it until it is cleared away."""
+    _stop(db, session_id)
+    sessions.remove(db, session_id)
+
+
+def _stop(db: sqlite3.Connection, session_id: str, angle: int | None = None) -> None:
+    """Take what waits to be done for a session, or for one of its cameras, from the queue."""
+    for job in sessions.queued_jobs(db, session_id):
+        if angle is None or job.params.get("angle") == angle:
+            jobs.end(db, job.job_id, jobs.State.CANCELLED, error="It was removed from its session.")
+
+
+# --- ingest ------------------------------------------------------------------------------------------
+
+
+def want_ingest(db: sqlite3.Connection, camera: CameraRow) -> str:
+    """Have a camera's footage looked through, its sound taken out and pictures taken; what is there and whole
+    stays. Gives the job's id.
+
+    Raises:
+        StateError: its recording has not come yet.
+    """
+    if camera.recording_id is None:
+        raise StateError(f"The recording of camera {camera.label} has not come yet.")
+    job_id = _want(db, Kind.INGEST, camera, {})
+    sessions.change_camera(db, camera, {"job_id": job_id})
+    return job_id
+
+
+def want_copies(db: sqlite3.Connection, camera: CameraRow, kinds: tuple[Derivative, ...]) -> str:
+    """Have a camera's footage written anew as a proxy or a mezzanine; gives the job's id."""
+    return _want(db, Kind.TRANSCODE, camera, {"kinds": [kind.value for kind in kinds]})
+
+
+def _want(db: sqlite3.Connection, kind: Kind, camera: CameraRow, more: Mapping[str, Any]) -> str:
+    params = {"session": camera.session_id, "angle": camera.angle, **more}
+    job_id, is_new = jobs.enqueue(
+        db,
+        kind,
+        params,
+        [camera.session_id, camera.angle, camera.take, camera.recording_id, more],
+        recording_id=camera.recording_id,
+        is_asked_for=kind is Kind.INGEST,
+    )
+    if not is_new:
+        jobs.start_over(db, job_id)
+    return job_id
+
+
+def made(db: sqlite3.Connection, job: JobRow, found: Mapping[str, Any]) -> None:
+    """An ingest, or copies, have been done: note what was made, and ask for what follows."""
+    camera = _camera_of(db, job)
+    if camera is None:
+        for one in found["derived"]:
+            sessions.disown(db, str(job.params["session"]), one["key"], one["n_bytes"])
+        return
+    for one in found["derived"]:
+        row = DerivedRow(
+            camera.session_id,
+            camera.label,
+            Derivative(one["kind"]),
+            one["key"],
+            one["n_bytes"],
+            one["sha256"],
+            one["made_at"],
+        )
+        sessions.note_derived(db, row)
+    sessions.touch(db, camera.session_id)
+    if job.kind is Kind.INGEST:
+        varies = found["has_variable_rate"]
+        kinds = (Derivative.PROXY, Derivative.MEZZANINE) if varies else (Derivative.PROXY,)
+        want_copies(db, camera, kinds)
+
+
+def follow_ingest(db: sqlite3.Connection, job: JobRow) -> None:
+    """After a camera's ingest has ended, however it did: once none of the session is under way, those
+    that are there are lined up."""
+    session = sessions.get(db, str(job.params["session"]))
+    if session is None:
+        return
+    sessions.touch(db, session.session_id)
+    _line_up_once_ready(db, session)
+
+
+def _line_up_once_ready(db: sqlite3.Connection, session: SessionRow) -> None:
+    cameras = sessions.cameras(db, session.session_id)
+    under_way = {CameraState.UPLOADING, CameraState.INGESTING}
+    ready = [c for c in cameras if c.state is CameraState.READY]
+    if len(ready) > 1 and not any(c.state in under_way for c in cameras):
+        _want_line_up(db, session, ready)
+
+
+def _camera_of(db: sqlite3.Connection, job: JobRow) -> CameraRow | None:
+    """The camera that a job is about, unless it has another recording by now."""
+    cameras = sessions.cameras(db, str(job.params["session"]))
+    found = next((c for c in cameras if c.angle == job.params["angle"]), None)
+    return found if found is not None and found.recording_id == job.recording_id else None
+
+
+# --- lining up ---------------------------------------------------------------------------------------
+
+
+def want_line_up(db: sqlite3.Connection, session: SessionRow) -> str:
+    """Have a session's cameras lined up, once more if they were; gives the job's id. What sounds and has no
+    WAV any more is ingested first, and then they are lined up by themselves.
+
+    Raises:
+        StateError: there are not two cameras that are ready.
+    """
+    ready = [c for c in sessions.cameras(db, session.session_id) if c.state is CameraState.READY]
+    if len(ready) < 2:
+        raise StateError("Lining up takes two cameras that are ready; add another, or wait for its ingest.")
+    heard = {d.label for d in sessions.derived(db, session.session_id) if d.kind is Derivative.WAV}
+    cleared = [c for c in ready if c.label not in heard and _sounds(db, c)]
+    wanted = [want_ingest(db, camera) for camera in cleared]
+    return wanted[0] if wanted else _want_line_up(db, session, ready)
+
+
+def _sounds(db: sqlite3.Connection, camera: CameraRow) -> bool:
+    recording = recordings.get(db, camera.recording_id or "")
+    return recording is not None and bool(recording.about["has_audio"])
+
+
+def _want_line_up(db: sqlite3.Connection, session: SessionRow, ready: list[CameraRow]) -> str:
+    inputs = [session.session_id, session.wanted_master, [[c.angle, c.recording_id] for c in ready]]
+    job_id, is_new = jobs.enqueue(
+        db, Kind.LINE_UP, {"session": session.session_id}, inputs, is_asked_for=True
+    )
+    if not is_new:
+        jobs.start_over(db, job_id)
+    sessions.touch(db, session.session_id)
+    return job_id
+
+
+def lined_up(db: sqlite3.Connection, job: JobRow, found: Mapping[str, Any]) -> None:
+    """Cameras have been lined up: what a person corrected stays, as long as it is on the same master, and so
+    does what was approved and found again."""
+    session_id = str(job.params["session"])
+    labels = {c.angle: c.label for c in sessions.cameras(db, session_id)}
+    if found["master"] not in labels:
+        return
+    before_master = sessions.line_up(db, session_id)
+    master = labels[found["master"]]
+    is_same = before_master is not None and before_master.master == master
+    before = {p.label: p for p in sessions.placements(db, session_id)} if is_same else {}
+    rows, told_from = [], {}
+    for one in found["placements"]:
+        if one["angle"] not in labels:
+            continue
+        row = PlacementRow(
+            session_id,
+            labels[one["angle"]],
+            one["offset_ms"],
+            one["drift_ppm"],
+            one["score"],
+            one["error_ms"],
+            one["method"],
+            one["reason"],
+            None if one["through"] is None else labels.get(one["through"]),
+        )
+        rows.append(_with_decision(row, before.get(row.label)))
+        told_from[row.label] = one["correlation"]
+    qualities = {labels[int(angle)]: q for angle, q in found["qualities"].items() if int(angle) in labels}
+    sessions.note_line_up(db, LineUpRow(session_id, job.job_id, master, qualities, now()))
+    sessions.replace_placements(db, session_id, rows, told_from)
+    for row in rows:
+        known = before.get(row.label)
+        if known is None or (known.offset_ms, known.drift_ppm) != (row.offset_ms, row.drift_ppm):
+            sessions.note_history(db, replace(row, own_offset_ms=None, own_drift_ppm=None), "found")
+
+
+def _with_decision(row: PlacementRow, before: PlacementRow | None) -> PlacementRow:
+    if before is None:
+        return row
+    is_same = (before.offset_ms, before.drift_ppm) == (row.offset_ms, row.drift_ppm)
+    if before.status is Decided.CORRECTED or (before.status is Decided.APPROVED and is_same):
+        return replace(
+            row,
+            status=before.status,
+            own_offset_ms=before.own_offset_ms,
+            own_drift_ppm=before.own_drift_ppm,
+            version=before.version + 1,
+        )
+    return replace(row, version=before.version + 1)
+
+
+# --- a person decides ----------------------------------------------------------------------------------
+
+
+def approve(db: sqlite3.Connection, placement: PlacementRow) -> None:
+    """Note that a person trusts where a camera was found to lie.
+
+    Raises:
+        StateError: it was found nowhere.
+    """
+    if placement.offset_ms is None:
+        raise StateError(f"Nothing tells where camera {placement.label} lies; correct its offset instead.")
+    decided = replace(placement, status=Decided.APPROVED, own_offset_ms=None, own_drift_ppm=None)
+    sessions.decide(db, decided)
+    sessions.note_history(db, decided, "approved")
+
+
+def correct(
+    db: sqlite3.Connection, placement: PlacementRow, offset_ms: float, drift_ppm: float | None = None
+) -> None:
+    """Note where a person says that a camera lies; without a drift, what was found of that counts.
+
+    Raises:
+        StateError: no clock goes that wrong.
+    """
+    if drift_ppm is not None and abs(drift_ppm) > _MOST_DRIFT_PPM:
+        raise StateError(f"No camera's clock goes wrong by more than {_MOST_DRIFT_PPM:.0f} ppm.")
+    decided = replace(placement, status=Decided.CORRECTED, own_offset_ms=offset_ms, own_drift_ppm=drift_ppm)
+    sessions.decide(db, decided)
+    sessions.note_history(db, decided, "corrected")
+
+
+def take_back(db: sqlite3.Connection, placement: PlacementRow) -> None:
+    """Take back what a person decided: what was found counts, and waits for a person again."""
+    decided = replace(placement, status=Decided.PENDING, own_offset_ms=None, own_drift_ppm=None)
+    sessions.decide(db, decided)
+    sessions.note_history(db, decided, "taken back")
+
+
+# --- what a task is given ----------------------------------------------------------------------------
+
+
+def task_params(db: sqlite3.Connection, job: JobRow, where: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters of a session's job with all that a child needs, as things are now. `where` is
+    `storage`, as `storage.open_storage` takes it, and `artifacts`, the folder for what can be made again.
+
+    Raises:
+        InputError: what it is about is no longer there.
+    """
+    session = still_there(sessions.get(db, str(job.params["session"])))
+    if job.kind is Kind.LINE_UP:
+        return {**where, **line_up_params(db, session)}
+    camera = still_there(_camera_of(db, job))
+    assert camera.recording_id is not None
+    return {
+        **where,
+        "recording": recording_params(db, camera.recording_id),
+        "prefix": session.prefix,
+        "angle": camera.angle,
+        "take": camera.take,
+        **({"kinds": job.params["kinds"]} if job.kind is Kind.TRANSCODE else {}),
+    }
+
+
+def line_up_params(db: sqlite3.Connection, session: SessionRow) -> dict[str, Any]:
+    """A session's cameras that are ready, with the key of each one's sound."""
+    cameras = sessions.cameras(db, session.session_id)
+    sounds = {d.label: d.key for d in sessions.derived(db, session.session_id) if d.kind is Derivative.WAV}
+    listed = []
+    for camera in cameras:
+        recording = None if camera.recording_id is None else recordings.get(db, camera.recording_id)
+        if camera.state is not CameraState.READY or recording is None:
+            continue
+        listed.append(
+            {
+                "angle": camera.angle,
+                "label": camera.label,
+                "sound": sounds.get(camera.label),
+                "about": {**recording.about, "duration_s": recording.duration_s},
+                "recording": recording_params(db, recording.recording_id),
+            }
+        )
+    wanted = next((c.angle for c in cameras if c.label == session.wanted_master), None)
+    return {"cameras": listed, "wanted_master": wanted}
+
+
+def timeline_params(db: sqlite3.Connection, session: SessionRow) -> dict[str, Any]:
+    """A session's cameras as they lie on the master now, as `tasks.session_timeline.timeline_of` takes them;
+    those that lie nowhere are `missing`, by label.
+
+    Raises:
+        StateError: it was not lined up yet.
+    """
+    known = sessions.line_up(db, session.session_id)
+    if known is None:
+        raise StateError("This session was not lined up yet; add two cameras, and mtbsync does it by itself.")
+    lies = {p.label: p for p in sessions.placements(db, session.session_id)}
+    listed, missing = [], []
+    for camera in sessions.cameras(db, session.session_id):
+        recording = None if camera.recording_id is None else recordings.get(db, camera.recording_id)
+        placement = lies.get(camera.label)
+        found_ms = None if placement is None else placement.counts_ms
+        offset_ms = 0.0 if camera.label == known.master else found_ms
+        if recording is None or offset_ms is None:
+            missing.append(camera.label)
+            continue
+        copies = copies_of(recordings.files_of(db, recording.recording_id))
+        listed.append(
+            {
+                "label": camera.label,
+                "run": {**recording.about, "duration_s": recording.duration_s},
+                "copies": [[str(path) for path in copy] for copy in copies],
+                "offset_s": offset_ms / 1000,
+                "drift_ppm": placement.counts_ppm if placement else 0.0,
+                "is_master": camera.label == known.master,
+                "is_open": placement is not None and placement.status is Decided.PENDING,
+            }
+        )
+    return {"title": session.title, "cameras": listed, "missing": missing}

@@ -1,0 +1,99 @@
+"""A session's cameras as tracks that are in sync, for scripts that build them in an editor."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from mtbsync_daemon.jobs.executor import Work
+from mtbsync_daemon.noted import NotedRun
+from mtbsync_daemon.tasks.deliver import a_copy_that_is_there
+from mtbsync_engine.errors import ExportError
+from mtbsync_engine.timing import Timecode, nearest_frame
+from mtbsync_integrations.formats.losses import listed
+from mtbsync_integrations.media_urls import path_of
+from mtbsync_integrations.session_formats import sync_losses
+from mtbsync_integrations.synced import Angle, Cameras, off_s, synced_timeline
+from mtbsync_integrations.timeline import Clip, Timeline
+
+_STARTS = "01:00:00:00"
+
+
+def run(params: dict[str, Any], work: Work) -> dict[str, Any]:
+    """What `cameras_of` takes. Gives the `timeline` as JSON, as the interface tells it. Resolve's scripts
+    cannot change a clip's speed, so cameras that drift are cut into pieces.
+
+    Raises:
+        ExportError: no camera lies anywhere.
+    """
+    with work.stage("Laying out the cameras"):
+        cameras, timeline = cameras_of(params), timeline_of(params)
+        losses = (*notes(params), *sync_losses(cameras, timeline, off_s(cameras, timeline)))
+        told = {
+            "name": timeline.name,
+            "frames_a_second": str(timeline.rate.fps),
+            "start_timecode": str(timeline.start),
+            "width": timeline.width,
+            "height": timeline.height,
+            "tracks": [
+                {"name": track.name, "clips": [_clip(first, clip) for first, clip in track.clips()]}
+                for track in timeline.tracks
+            ],
+            "losses": losses,
+        }
+    return {"timeline": json.dumps(told)}
+
+
+def timeline_of(params: Mapping[str, Any]) -> Timeline:
+    """The cameras at their own speed, in pieces; takes what `cameras_of` does.
+
+    Raises:
+        ExportError: no camera lies anywhere.
+    """
+    return synced_timeline(cameras_of(params), in_pieces=True)
+
+
+def cameras_of(params: Mapping[str, Any]) -> Cameras:
+    """The cameras as `sessions.timeline_params` describes them: a `title`, and `cameras`, of each its
+    `label`, its `run` with all `copies` that are known, `offset_s` and `drift_ppm` on the one that
+    `is_master`.
+
+    Raises:
+        ExportError: there is none.
+    """
+    listed_cameras = params["cameras"]
+    if not listed_cameras:
+        raise ExportError("Nothing tells where any camera of this session lies; add their footage again.")
+    runs = [
+        NotedRun.of({**camera["run"], "files": a_copy_that_is_there(camera)}) for camera in listed_cameras
+    ]
+    angles = tuple(
+        Angle(camera["label"], run.footage(), camera["offset_s"], camera["drift_ppm"])
+        for camera, run in zip(listed_cameras, runs, strict=True)
+    )
+    pairs = zip(listed_cameras, runs, strict=True)
+    master = next((run for camera, run in pairs if camera["is_master"]), runs[0])
+    start = Timecode.parse(_STARTS, master.rate)
+    return Cameras(params["title"], angles, start, master.width, master.height)
+
+
+def notes(params: Mapping[str, Any]) -> tuple[str, ...]:
+    """Sentences on cameras that are `missing`, and on those that nobody has approved yet."""
+    waiting = [camera["label"] for camera in params["cameras"] if camera["is_open"]]
+    kinds = {
+        "Left out, as nothing tells where they lie": params["missing"],
+        "Nobody has approved yet where these lie": waiting,
+    }
+    return tuple(f"{kind}: {listed(labels)}." for kind, labels in kinds.items() if labels)
+
+
+def _clip(first: int, clip: Clip) -> dict[str, Any]:
+    assert clip.medium is not None
+    return {
+        "path": path_of(clip.medium.url),
+        "frame": first,
+        "n_frames": clip.n_frames,
+        "source_frame": nearest_frame(clip.source_in_s, clip.medium.start.rate),
+        "speed": str(clip.speed),
+    }

@@ -1,0 +1,200 @@
+/** A session's cameras: how far each is, and adding more by dropping files or by naming one on this computer. */
+
+import { ask, part, say } from "./api.js";
+import { clock, percent, rate } from "./format.js";
+import { html, useEffect, useRef, useState, useStore } from "./lib.js";
+import { Act, attempt } from "./desk_acts.js";
+import { Dialog, close } from "./keys.js";
+import { stageOf } from "./runs_card.js";
+import { Still } from "./runs_still.js";
+import { ACCEPTED, Sending, isVideo, newBatch, uploads } from "./runs_uploads.js";
+import { madeOf } from "./sessions_store.js";
+import { CAMERA_STATES } from "./sessions_words.js";
+
+// A GoPro’s chapters are one recording; those behind the first are no cameras.
+const LATER_CHAPTER = /^(?:G[HXL](?!01)\d{2}|GP\d{2})\d{4}\./i;
+
+/** The picture of a camera, or why there is none. */
+export function Thumbnail({ session, camera }) {
+  const made = madeOf(session.id, camera, "thumbnail");
+  const picture = made && html`<${Still} key=${made.key} source=${made.url} />`;
+  return html`<span class="camera-picture">${picture ?? html`<span class="run-still">no picture yet</span>`}</span>`;
+}
+
+function soundOf({ has_audio, quality, recording }) {
+  if (recording === null) return "";
+  if (!has_audio) return "no sound";
+  if (quality === null) return "";
+  const clipped = quality.clipped > 0.01 ? `, ${percent(quality.clipped)} too loud` : "";
+  return `sound ${Math.round(quality.snr_db)} dB above its noise${clipped}`;
+}
+
+function factsOf(camera) {
+  const { duration_s, width, height, frames_a_second } = camera;
+  const size = width ? `${width} × ${height}` : "";
+  const pace = frames_a_second ? `${Number(rate(frames_a_second).toFixed(2))} frames a second` : "";
+  return [duration_s ? clock(duration_s) : "", size, pace, soundOf(camera)].filter(Boolean).join(" · ");
+}
+
+/** What is sent from this page for a camera whose footage has not come. */
+function Coming({ camera }) {
+  const items = useStore(uploads.store, (state) => state.items);
+  const item = items.find(({ batch, name }) => camera.path.split(/[\\/]/).slice(-2).join("/") === `${batch}/${name}`);
+  if (item === undefined) {
+    return html`<p class="small doubt">Its footage has not come, and this page does not send it. If no other does,
+      remove this camera, and add it again.</p>`;
+  }
+  return html`<p class="small run-job"><span class="quiet">Is being copied</span>
+    <progress value=${item.share} aria-label=${`Copying ${camera.file_name}`}></progress></p>`;
+}
+
+function Progress({ camera, progress }) {
+  if (camera.status === "uploading") return html`<${Coming} camera=${camera} />`;
+  const now = progress.get(camera.job);
+  const [tone, words] = CAMERA_STATES[camera.status];
+  return html`<p class="small run-job"><span class=${tone}>${words}</span>
+    ${camera.status === "ingesting" && html`
+      <progress value=${now?.done ?? undefined}
+        aria-label=${`Camera ${camera.label} ${words.toLowerCase()}`}></progress>
+      <span class="quiet number">${stageOf({ progress: now ?? null })}</span>`}</p>`;
+}
+
+function Rename({ open, camera, onDone }) {
+  const rename = (event) => {
+    event.preventDefault();
+    const label = event.currentTarget.elements.label.value.trim();
+    attempt(async () => {
+      await open.act("PATCH", `/cameras/${part(camera.label)}`, { label });
+      say(`Camera ${camera.label} is called ${label} now.`);
+      onDone();
+    });
+  };
+  const id = `label-${camera.label}`;
+  return html`<form class="acts" onSubmit=${rename}>
+    <label for=${id}>Name</label>
+    <input id=${id} name="label" defaultValue=${camera.label} required maxlength="40" size="10" autocomplete="off" />
+    <button>Rename</button></form>`;
+}
+
+function Camera({ open, camera }) {
+  const { session, progress, isReadOnly } = useStore(open.store);
+  const [isChanging, change] = useState(false);
+  const { label } = camera;
+  const remove = async () => {
+    if (!confirm(`Take camera ${label} out of this session? Its footage stays where it is.`)) return;
+    await open.act("DELETE", `/cameras/${part(label)}`);
+    say(`Camera ${label} is no part of this session any more.`);
+  };
+  const again = () => open.tryAgain(camera).then(() => say(`Camera ${label} is looked at again.`));
+  return html`
+    <li class=${`camera ${camera.status}`}>
+      <${Thumbnail} session=${session} camera=${camera} />
+      <div class="camera-about">
+        <h3>${label} ${label === session.master && html`<span class="badge">master</span>`}</h3>
+        <p class="small camera-file" title=${camera.path}>${camera.file_name}</p>
+        <p class="small quiet">${factsOf(camera)}</p>
+        <${Progress} camera=${camera} progress=${progress} />
+        ${camera.problem && html`<p class="small bad">${camera.problem}</p>`}
+        ${!isReadOnly && html`<p class="acts">
+          ${camera.status === "failed" && html`
+            <${Act} aria-label=${`Try again: camera ${label}`} act=${again}>Try again<//>`}
+          <button type="button" class="plain small" aria-expanded=${isChanging} aria-label=${`Change camera ${label}`}
+            onClick=${() => change(!isChanging)}>Change …</button></p>
+          ${isChanging && html`<${Rename} open=${open} camera=${camera} onDone=${() => change(false)} />
+            <p><${Act} aria-label=${`Remove camera ${label}`} act=${remove}>Remove<//></p>`}`}
+      </div>
+    </li>`;
+}
+
+/** Add these files as cameras, and send them. */
+export async function bring(open, files) {
+  if (!files.some(({ name }) => isVideo(name))) {
+    say("None of that is a video that mtbsync knows by its name.");
+    return;
+  }
+  // Two cameras may call their files alike; what is in one batch lies in one folder.
+  const batches = [];
+  for (const file of files) {
+    const batch = batches.find(({ held }) => !held.some(({ name }) => name === file.name));
+    if (batch) batch.held.push(file);
+    else batches.push({ name: newBatch(), held: [file] });
+  }
+  for (const { name, held } of batches) {
+    for (const file of held) {
+      if (!isVideo(file.name) || LATER_CHAPTER.test(file.name)) continue;
+      await open.act("POST", "/cameras", { upload: `${name}/${file.name}` });
+    }
+    const problem = uploads.add(held, name);
+    if (problem) say(problem);
+  }
+}
+
+/** A dialog that asks for a file on this computer. */
+function ByPath({ open, onClose }) {
+  const [folder, show] = useState(null);
+  const [path, type] = useState("");
+  const [problem, tell] = useState("");
+  const go = (to) => ask(to ? `/disk?path=${part(to)}` : "/disk").then((found) => {
+    show(found);
+    if (found.path !== null) type(found.path.endsWith("/") ? found.path : `${found.path}/`);
+    tell("");
+  }, (error) => tell(error.message));
+  useEffect(() => { go(""); }, []);
+  const add = (event) => {
+    event.preventDefault();
+    const dialog = event.currentTarget.closest("dialog");
+    open.act("POST", "/cameras", { path }).then(() => dialog.close(), (error) => tell(error.message));
+  };
+  return html`
+    <${Dialog} label="A file on this computer" onClose=${onClose}>
+      <form onSubmit=${add} class="by-path">
+        <h2>A file on this computer</h2>
+        <p class="quiet small">It is used where it lies: nothing is copied. Choose its folder, and type its name behind
+          it.</p>
+        <div class="field"><label for="camera-path">File</label>
+          <input id="camera-path" value=${path} required spellcheck="false" autocomplete="off"
+            onInput=${(event) => type(event.currentTarget.value)} /></div>
+        ${folder && html`<div class="folders-list" role="group"
+            aria-label=${`Folders in ${folder.path ?? "this computer"}`}>
+          ${folder.path !== null && html`<button type="button" class="plain" onClick=${() => go(folder.parent ?? "")}>
+            ${folder.parent === null ? "↑ This computer" : "↑ The folder above"}</button>`}
+          ${folder.folders.map(({ name, path: at, problem: why }) => html`
+            <button type="button" class="plain" key=${at} disabled=${Boolean(why)} onClick=${() => go(at)}>
+              ${folder.path === null ? at : name} ${why && html`<span class="small">${why}</span>`}</button>`)}</div>`}
+        <p role="alert" class="bad">${problem}</p>
+        <p class="acts"><button class="main">Add it</button>
+          <button type="button" onClick=${close}>Cancel</button></p>
+      </form>
+    <//>`;
+}
+
+function Add({ open }) {
+  const input = useRef();
+  const [isAsking, ask_] = useState(false);
+  const chosen = () => {
+    const files = [...input.current.files];
+    input.current.value = "";
+    attempt(() => bring(open, files));
+  };
+  return html`
+    <p class="acts"><button type="button" class="main" onClick=${() => input.current.click()}>Add cameras …</button>
+      <button type="button" onClick=${() => ask_(true)}>A file on this computer …</button></p>
+    <input type="file" multiple hidden accept=${ACCEPTED} ref=${input} onChange=${chosen} aria-label="Cameras" />
+    ${isAsking && html`<${ByPath} open=${open} onClose=${() => ask_(false)} />`}`;
+}
+
+/** The session's cameras, and adding more. */
+export function Cameras({ open }) {
+  const { session, isReadOnly } = useStore(open.store);
+  const isSending = useStore(uploads.store, ({ items }) => items.length > 0);
+  return html`
+    <section class="section" aria-labelledby="cameras-title">
+      <div class="bar"><h2 id="cameras-title">Cameras <span class="quiet number">${session.cameras.length}</span></h2>
+        ${!isReadOnly && html`<${Add} open=${open} />`}</div>
+      ${isSending && html`<ul><${Sending} /></ul>`}
+      ${session.cameras.length === 0 && html`<p class="hint">Drop what each camera recorded onto this page: one file is
+        one camera. Once two are there, they are lined up by their sound.</p>`}
+      <ul class="cameras">${session.cameras.map((camera) => html`
+        <${Camera} key=${camera.label} open=${open} camera=${camera} />`)}</ul>
+    </section>`;
+}

@@ -1,0 +1,213 @@
+"""Cameras that recorded one event: seen and heard together, moved until they lie right, approved."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Locator, Page, Route, expect
+
+from support.desk import Desk
+from support.sessions import BEGINS_S, DRIFT_PPM, TITLE, add_session
+
+# Notes what is scheduled to be heard: when the first sample of each piece is, or would have been, by the
+# context's clock, and how fast it is played.
+_NOTE_SOUND = """() => {
+  window.scheduled = [];
+  const start = AudioBufferSourceNode.prototype.start;
+  AudioBufferSourceNode.prototype.start = function (at_s, from_s) {
+    const rate = this.playbackRate.value;
+    window.scheduled.push({ zero_s: at_s - from_s / rate, rate });
+    return start.call(this, at_s, from_s);
+  };
+}"""
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A folder with a library that has the session, and the session's id. Not to be changed."""
+    root = tmp_path_factory.mktemp("sessions")
+    return root, add_session(root / "data", root / "footage")
+
+
+@pytest.fixture
+def desk(made: tuple[Path, str], tmp_path: Path) -> Iterator[Desk]:
+    """A daemon over a copy of it."""
+    started = Desk(tmp_path, made[0], f"roots = ['{made[0].as_posix()}']\n")
+    started.start()
+    yield started
+    started.stop()
+
+
+@pytest.fixture
+def place(made: tuple[Path, str]) -> str:
+    """Where the session is on the page."""
+    return f"/session/{made[1]}"
+
+
+def row(page: Page, label: str) -> Locator:
+    """What stands beside a camera's waveform."""
+    return page.locator(".wave-head").filter(
+        has=page.get_by_role("button", name=f"Camera {label}", exact=True)
+    )
+
+
+def placement(desk: Desk, made: tuple[Path, str], label: str) -> dict[str, Any]:
+    found = desk.ask("GET", f"/sessions/{made[1]}")["placements"]
+    return next(p for p in found if p["camera"] == label)
+
+
+def broken_rules(page: Page) -> list[str]:
+    return [
+        f"{rule['id']}: {node['html']}"
+        for rule in Axe().run(page).response["violations"]
+        for node in rule["nodes"]
+    ]
+
+
+def test_a_session_is_put_right_by_keyboard_alone_until_it_is_in_sync(
+    desk: Desk, page: Page, made: tuple[Path, str]
+) -> None:
+    desk.open(page, "/sessions")
+    card = page.locator(".session-card")
+    expect(card).to_contain_text("Put camera C in place by hand")
+    card.get_by_role("link", name=TITLE).press("Enter")
+    expect(row(page, "B")).to_contain_text("+2345.0 ms")
+
+    # B lies right.
+    page.locator("body").press("a")
+    expect(row(page, "B")).to_contain_text("approved")
+    assert placement(desk, made, "B")["status"] == "approved"
+
+    # C is the next that waits: it is put about where it belongs, then nudged.
+    field = page.get_by_role("spinbutton", name="Offset")
+    field.fill("1159")
+    field.press("Enter")
+    expect(row(page, "C")).to_contain_text("not saved")
+    page.get_by_role("slider", name="Where the sound stands").press("Shift+Period")
+    page.keyboard.press("Period")
+    expect(row(page, "C")).to_contain_text("+1200.0 ms")
+    assert placement(desk, made, "C")["offset_ms"] is None
+    page.keyboard.press("c")
+    expect(row(page, "C")).to_contain_text("corrected by hand")
+    assert placement(desk, made, "C")["offset_ms"] == pytest.approx(1200)
+    expect(page.locator(".title")).to_contain_text("In sync")
+
+    # It can be taken back.
+    page.keyboard.press("z")
+    expect(row(page, "C")).to_contain_text("nowhere yet")
+    expect(page.locator(".title")).to_contain_text("Waits for you")
+    page.get_by_text("What was found and decided").click()
+    expect(page.locator(".history li").first).to_contain_text("Camera C taken back")
+
+
+def test_two_cameras_are_heard_as_they_lie_and_a_nudge_at_once(desk: Desk, page: Page, place: str) -> None:
+    desk.open(page, place)
+    expect(row(page, "B")).to_be_visible()
+    page.evaluate(_NOTE_SOUND)
+    page.get_by_role("slider", name="Where the sound stands").press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    at = page.locator(".playhead")
+    expect(at).to_have_text("0:03.000")
+    page.keyboard.press("Space")
+    expect(page.get_by_role("button", name="Pause")).to_be_visible()
+    desk.until(lambda: page.evaluate("scheduled.length >= 2"))
+    first, second = sorted(page.evaluate("scheduled.slice(0, 2)"), key=lambda piece: float(piece["zero_s"]))
+    assert second["zero_s"] - first["zero_s"] == pytest.approx(BEGINS_S["B"], abs=1e-6)
+    assert (first["rate"], second["rate"]) == pytest.approx((1, 1 / (1 + DRIFT_PPM["B"] * 1e-6)), abs=1e-7)
+
+    # Moved while it plays, it is heard where it is put, and the other goes on.
+    page.evaluate("scheduled.length = 0")
+    page.keyboard.press("Shift+Period")
+    desk.until(lambda: page.evaluate("scheduled.length >= 1"))
+    (moved,) = page.evaluate("scheduled.slice(0, 1)")
+    assert moved["zero_s"] - first["zero_s"] == pytest.approx(BEGINS_S["B"] + 0.04, abs=1e-6)
+    expect(at).not_to_have_text("0:03.000")
+    page.keyboard.press("Space")
+    expect(page.get_by_role("button", name="Play")).to_be_visible()
+
+
+def test_of_two_windows_each_is_told_what_the_other_saved(
+    desk: Desk, page: Page, made: tuple[Path, str], place: str
+) -> None:
+    desk.open(page, place)
+    expect(row(page, "B")).to_be_visible()
+    page.locator("body").press("Period")
+    expect(row(page, "B")).to_contain_text("not saved")
+    other = page.context.new_page()
+    other.goto(f"{desk.url}/#{place}")
+    expect(row(other, "B")).to_be_visible()
+    other.keyboard.press("Shift+Period")
+    other.get_by_role("button", name="Save the correction").click()
+    expect(row(other, "B")).to_contain_text("corrected by hand")
+
+    clash = page.get_by_role("alert").filter(has_text="another window")
+    expect(clash).to_contain_text("There: +2385.0 ms, +40.0 ppm · yours: +2346.0 ms, +40.0 ppm")
+    clash.get_by_role("button", name="Keep mine").click()
+    expect(row(page, "B")).to_contain_text("corrected by hand")
+    assert placement(desk, made, "B")["offset_ms"] == pytest.approx(2346)
+    expect(row(other, "B")).to_contain_text("+2346.0 ms")
+    other.close()
+
+
+def test_what_is_dropped_onto_a_new_session_is_lined_up(
+    desk: Desk, page: Page, made: tuple[Path, str]
+) -> None:
+    desk.ask("DELETE", f"/sessions/{made[1]}")
+    desk.open(page, "/sessions")
+    expect(page.locator(".hint")).to_contain_text("Begin a session")
+    page.get_by_role("button", name="New session").click()
+    page.get_by_label("Title").fill("Crash test")
+    page.get_by_label("Title").press("Enter")
+    expect(page.get_by_role("heading", name="Crash test")).to_be_visible()
+    films = [made[0] / "footage" / f"camera-{label}.mp4" for label in "AC"]
+    page.locator("input[type=file]").set_input_files(films)
+    expect(page.locator(".camera .camera-file")).to_have_text(["camera-A.mp4", "camera-C.mp4"])
+    expect(page.locator(".wave-head")).to_have_count(2)
+    expect(page.get_by_role("button", name="Approve", exact=False)).to_be_visible()
+    (session,) = desk.ask("GET", "/sessions")["sessions"]
+    (found,) = session["placements"]
+    begins_s = {"A": BEGINS_S["A"], "B": BEGINS_S["C"]}
+    offset_s = begins_s[found["camera"]] - begins_s[session["master"]]
+    assert found["offset_ms"] == pytest.approx(1000 * offset_s, abs=1)
+
+
+@pytest.mark.long
+def test_a_connection_that_breaks_is_taken_up_again(desk: Desk, page: Page, made: tuple[Path, str]) -> None:
+    desk.ask("DELETE", f"/sessions/{made[1]}")
+    session = desk.ask("POST", "/sessions", {"title": "Crash test"})
+    sent: list[str] = []
+
+    def break_once(route: Route) -> None:
+        sent.append(route.request.method)
+        if sent == ["PATCH"]:
+            route.abort()
+        else:
+            route.continue_()
+
+    page.route("**/api/v1/uploads/**", break_once)
+    desk.open(page, f"/session/{session['id']}")
+    page.locator("input[type=file]").set_input_files(made[0] / "footage" / "camera-C.mp4")
+    expect(page.locator(".camera")).to_contain_text("Ready")
+    assert sent == ["PATCH", "GET", "PATCH"]
+
+
+def test_everybody_can_use_it_by_day_and_by_night_and_on_a_phone(desk: Desk, page: Page, place: str) -> None:
+    desk.open(page, "/sessions")
+    page.get_by_role("button", name="New session").click()
+    assert broken_rules(page) == []
+    page.goto(f"{desk.url}/#{place}")
+    expect(row(page, "B")).to_be_visible()
+    page.locator("body").press("Period")
+    for summary in page.locator("details.section > summary").all():
+        summary.click()
+    expect(page.locator(".offer").first).to_be_visible()
+    assert broken_rules(page) == []
+    page.emulate_media(color_scheme="dark")
+    page.set_viewport_size({"width": 390, "height": 844})
+    assert broken_rules(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390

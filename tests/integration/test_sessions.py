@@ -1,0 +1,391 @@
+"""What follows what in a session: files become cameras, cameras are lined up, a person has the last word."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from mtbsync_daemon import sessions as rules
+from mtbsync_daemon.config import Config, Folder
+from mtbsync_daemon.jobs.executor import Outcome
+from mtbsync_daemon.rules import StateError
+from mtbsync_daemon.store import jobs, recordings, sessions
+from mtbsync_daemon.store.jobs import State
+from mtbsync_daemon.store.sessions import (
+    CameraRow,
+    CameraState,
+    Decided,
+    Derivative,
+    PlacementRow,
+    SessionRow,
+    SessionState,
+)
+from mtbsync_daemon.store.trails import TrailMarker
+from support.house import House, ingested, placed, where
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    made = House(tmp_path, Config())
+    yield made
+    made.store.close()
+
+
+@pytest.fixture
+def session(house: House) -> SessionRow:
+    return house.store.write(rules.create, "Race day", project="Alps", date="2026-07-04")
+
+
+@pytest.fixture
+def lined_up(house: House, session: SessionRow) -> SessionRow:
+    """A session of the cameras A, B and C, of which B lies a second and C two behind A."""
+    for name in ("a", "b", "c"):
+        add(house, session, house.root / f"{name}.mp4", name)
+    house.work()
+    return session
+
+
+def add(house: House, session: SessionRow, path: Path, text: str, label: str | None = None) -> None:
+    house.store.write(rules.add_camera, session, path, label)
+    house.lands(path, text)
+
+
+def camera(house: House, session: SessionRow, label: str) -> CameraRow:
+    found = house.store.read(sessions.camera, session.session_id, label)
+    assert found is not None
+    return found
+
+
+def placement(house: House, session: SessionRow, label: str) -> PlacementRow:
+    found = house.store.read(sessions.placement, session.session_id, label)
+    assert found is not None
+    return found
+
+
+def state(house: House, session: SessionRow) -> SessionState:
+    return house.store.read(sessions.state_of, session.session_id)
+
+
+def history(house: House, session: SessionRow, label: str) -> list[str]:
+    rows = house.store.read(sessions.history, session.session_id, 100)
+    return [row.what for row in reversed(rows) if row.label == label]
+
+
+def test_from_files_to_ready(house: House, session: SessionRow) -> None:
+    assert state(house, session) is SessionState.DRAFT
+    add(house, session, house.root / "a.mp4", "one view")
+    assert state(house, session) is SessionState.INGESTING
+    add(house, session, house.root / "b.mp4", "another view")
+    house.work()
+    assert [c.state for c in house.store.read(sessions.cameras, session.session_id)] == [
+        CameraState.READY
+    ] * 2
+    assert state(house, session) is SessionState.NEEDS_REVIEW
+    assert placement(house, session, "B").counts_ms == 1000.0
+    house.store.write(rules.approve, placement(house, session, "B"))
+    assert state(house, session) is SessionState.READY
+    assert history(house, session, "B") == ["found", "approved"]
+
+
+def test_what_is_on_its_way_is_waited_for(house: House, session: SessionRow) -> None:
+    add(house, session, house.root / "a.mp4", "one view")
+    add(house, session, house.root / "b.mp4", "another view")
+    house.store.write(rules.add_camera, session, house.root / "c.mp4")
+    house.work()
+    assert camera(house, session, "C").state is CameraState.UPLOADING
+    assert state(house, session) is SessionState.INGESTING
+    assert house.answers.count("line_up") == 0
+    house.lands(house.root / "c.mp4", "a third view")
+    house.work()
+    assert state(house, session) is SessionState.NEEDS_REVIEW
+    assert house.answers.count("line_up") == 1
+
+
+def test_a_camera_alone_is_lined_up_with_nothing(house: House, session: SessionRow) -> None:
+    add(house, session, house.root / "a.mp4", "one view")
+    house.work()
+    assert state(house, session) is SessionState.DRAFT
+    with pytest.raises(StateError, match="takes two cameras"):
+        house.store.write(rules.want_line_up, session)
+
+
+def test_known_footage_becomes_a_camera_at_once(house: House, session: SessionRow) -> None:
+    house.lands(house.root / "a.mp4", "one view")
+    house.work()
+    house.store.write(rules.add_camera, session, house.root / "a.mp4", "helmet")
+    house.work()
+    assert camera(house, session, "helmet").state is CameraState.READY
+    assert house.answers.count("probe") == 1
+
+
+def test_one_recording_is_one_camera_of_a_session_and_may_be_one_of_another(
+    house: House, lined_up: SessionRow
+) -> None:
+    with pytest.raises(StateError, match=r"a\.mp4 is in this session already, as camera A"):
+        house.store.write(rules.add_camera, lined_up, house.root / "a.mp4")
+    add(house, lined_up, house.root / "copy of a.mp4", "a")
+    house.work()
+    with pytest.raises(StateError, match="is in this session already, as camera A"):
+        house.store.write(rules.add_camera, lined_up, house.root / "copy of a.mp4")
+    assert len(house.store.read(sessions.cameras, lined_up.session_id)) == 3
+    other = house.store.write(rules.create, "The same day again")
+    house.store.write(rules.add_camera, other, house.root / "a.mp4")
+    house.work()
+    assert camera(house, other, "A").state is CameraState.READY
+
+
+def test_labels_are_the_next_letters_or_those_of_a_person(house: House, session: SessionRow) -> None:
+    for number in range(28):
+        house.store.write(rules.add_camera, session, house.root / f"{number}.mp4")
+    labels = [c.label for c in house.store.read(sessions.cameras, session.session_id)]
+    assert labels[:3] + labels[24:] == ["A", "B", "C", "Y", "Z", "AA", "AB"]
+    with pytest.raises(StateError, match="camera AA already"):
+        house.store.write(rules.add_camera, session, house.root / "x.mp4", "AA")
+
+
+def test_what_is_made_of_a_camera_again_takes_the_place_of_what_was_there(
+    house: House, lined_up: SessionRow
+) -> None:
+    before = house.store.read(sessions.derived, lined_up.session_id)
+    assert sorted({d.kind for d in before}) == ["audio-wav", "proxy", "thumbnail"]
+    assert before[0].key == "projects/alps/20260704/audio-wavs/angle-001_v001"
+    house.store.write(rules.want_ingest, camera(house, lined_up, "A"))
+    house.work()
+    assert house.store.read(sessions.derived, lined_up.session_id) == before
+
+
+def test_a_file_that_was_replaced_is_another_take(house: House, lined_up: SessionRow) -> None:
+    house.lands(house.root / "a.mp4", "a better view")
+    house.work()
+    found = camera(house, lined_up, "A")
+    assert (found.take, found.state) == (2, CameraState.READY)
+    assert found.recording_id == house.answers.fingerprint("a better view")
+    assert house.store.read(recordings.get, house.answers.fingerprint("a")) is None
+    keys = [d.key for d in house.store.read(sessions.derived, lined_up.session_id, "A")]
+    assert all(key.endswith("angle-001_v002") for key in keys)
+
+
+def test_a_variable_rate_is_made_constant(house: House, session: SessionRow) -> None:
+    house.answers.answers["ingest"] = lambda params: Outcome(
+        {**(ingested(params).result or {}), "has_variable_rate": True}
+    )
+    add(house, session, house.root / "a.mp4", "one view")
+    house.work()
+    kinds = {d.kind for d in house.store.read(sessions.derived, session.session_id)}
+    assert {"proxy", "mezzanine"} <= kinds
+
+
+def test_a_camera_that_fails_keeps_nobody_from_being_lined_up_and_can_be_tried_again(
+    house: House, session: SessionRow
+) -> None:
+    well = house.answers.answers["ingest"]
+    house.answers.answers["ingest"] = lambda params: (
+        Outcome(None, "Its sound cannot be read.") if params["angle"] == 3 else well(params)
+    )
+    for name in ("a", "b", "c"):
+        add(house, session, house.root / f"{name}.mp4", name)
+    house.work()
+    failed = camera(house, session, "C")
+    assert (failed.state, failed.problem) == (CameraState.FAILED, "Its sound cannot be read.")
+    assert state(house, session) is SessionState.NEEDS_REVIEW
+    assert [p.label for p in house.store.read(sessions.placements, session.session_id)] == ["B"]
+    house.answers.answers["ingest"] = well
+    house.store.write(rules.want_ingest, failed)
+    house.work()
+    assert [p.label for p in house.store.read(sessions.placements, session.session_id)] == ["B", "C"]
+
+
+def test_what_is_no_video_says_so(house: House, session: SessionRow) -> None:
+    add(house, session, house.root / "a.mp4", "damaged")
+    house.work()
+    found = camera(house, session, "A")
+    assert (found.state, found.problem) == (CameraState.FAILED, "a.mp4 is damaged.")
+    with pytest.raises(StateError, match="has not come yet"):
+        house.store.write(rules.want_ingest, found)
+
+
+def test_a_lining_up_that_fails_waits_for_a_person(house: House, session: SessionRow) -> None:
+    house.answers.answers["line_up"] = lambda params: Outcome(None, "The storage is away.")
+    add(house, session, house.root / "a.mp4", "one view")
+    add(house, session, house.root / "b.mp4", "another view")
+    house.work()
+    assert state(house, session) is SessionState.NEEDS_REVIEW
+    house.answers.answers["line_up"] = placed
+    house.store.write(rules.want_line_up, session)
+    assert state(house, session) is SessionState.SYNCING
+    house.work()
+    assert placement(house, session, "B").offset_ms == 1000.0
+
+
+def test_a_correction_counts_stays_and_can_be_taken_back(house: House, lined_up: SessionRow) -> None:
+    house.store.write(rules.correct, placement(house, lined_up, "B"), 1012.5)
+    house.store.write(rules.approve, placement(house, lined_up, "C"))
+    assert state(house, lined_up) is SessionState.READY
+    house.store.write(rules.want_line_up, lined_up)
+    house.work()
+    corrected = placement(house, lined_up, "B")
+    assert (corrected.status, corrected.counts_ms, corrected.offset_ms) == (Decided.CORRECTED, 1012.5, 1000.0)
+    assert placement(house, lined_up, "C").status is Decided.APPROVED
+    house.store.write(rules.take_back, corrected)
+    assert placement(house, lined_up, "B").counts_ms == 1000.0
+    assert state(house, lined_up) is SessionState.NEEDS_REVIEW
+    assert history(house, lined_up, "B") == ["found", "corrected", "taken back"]
+
+
+def test_what_was_approved_and_is_found_elsewhere_waits_again(house: House, lined_up: SessionRow) -> None:
+    house.store.write(rules.approve, placement(house, lined_up, "B"))
+    house.answers.answers["line_up"] = lambda params: Outcome(
+        {"master": 1, "qualities": {}, "placements": [where(2, 990.0), where(3, None, 0.0)]}
+    )
+    house.store.write(rules.want_line_up, lined_up)
+    house.work()
+    assert placement(house, lined_up, "B").status is Decided.PENDING
+    nowhere = placement(house, lined_up, "C")
+    assert nowhere.counts_ms is None
+    with pytest.raises(StateError, match="Nothing tells where camera C lies"):
+        house.store.write(rules.approve, nowhere)
+    house.store.write(rules.correct, nowhere, -250.0, 40.0)
+    assert (placement(house, lined_up, "C").counts_ms, placement(house, lined_up, "C").counts_ppm) == (
+        -250,
+        40,
+    )
+
+
+def test_a_sound_that_was_cleared_away_is_taken_out_again_first(house: House, session: SessionRow) -> None:
+    probed = house.answers.answers["probe"]
+    house.answers.answers["probe"] = lambda params: Outcome(
+        {**(probed(params).result or {}), "has_audio": True}
+    )
+    for name in ("a", "b"):
+        add(house, session, house.root / f"{name}.mp4", name)
+    house.work()
+    (sound,) = [
+        d for d in house.store.read(sessions.derived, session.session_id, "B") if d.kind is Derivative.WAV
+    ]
+    house.store.write(sessions.forget_derived, sound)
+    house.store.write(rules.want_line_up, session)
+    house.work()
+    assert (house.answers.count("ingest"), house.answers.count("line_up")) == (3, 2)
+    (again,) = [params for kind, params in house.answers.asked if kind == "line_up"][1:]
+    assert [camera["sound"] for camera in again["cameras"]][1] == sound.key
+
+
+def test_no_clock_drifts_without_end(house: House, lined_up: SessionRow) -> None:
+    with pytest.raises(StateError, match="1000 ppm"):
+        house.store.write(rules.correct, placement(house, lined_up, "B"), 0.0, -2000.0)
+
+
+def test_another_master_means_another_answer_to_every_question(house: House, lined_up: SessionRow) -> None:
+    house.store.write(rules.correct, placement(house, lined_up, "B"), 1012.5)
+    changed = house.store.write(sessions.change, lined_up, {"wanted_master": "C"})
+    house.store.write(rules.want_line_up, changed)
+    house.work()
+    assert {
+        p.label: (p.counts_ms, p.status) for p in house.store.read(sessions.placements, lined_up.session_id)
+    } == {
+        "A": (-2000.0, Decided.PENDING),
+        "B": (-1000.0, Decided.PENDING),
+    }
+
+
+def test_a_camera_is_called_something_else_wherever_it_stands(house: House, lined_up: SessionRow) -> None:
+    house.store.write(rules.relabel, camera(house, lined_up, "B"), "helmet")
+    house.store.write(rules.relabel, camera(house, lined_up, "A"), "trail")
+    known = house.store.read(sessions.line_up, lined_up.session_id)
+    assert known is not None
+    assert (known.master, sorted(known.qualities)) == ("trail", ["C", "helmet", "trail"])
+    assert placement(house, lined_up, "helmet").counts_ms == 1000.0
+    assert {d.label for d in house.store.read(sessions.derived, lined_up.session_id)} == {
+        "C",
+        "helmet",
+        "trail",
+    }
+    with pytest.raises(StateError, match="camera C already"):
+        house.store.write(rules.relabel, camera(house, lined_up, "helmet"), "C")
+
+
+def test_without_its_master_a_session_is_lined_up_anew(house: House, lined_up: SessionRow) -> None:
+    house.store.write(rules.remove_camera, camera(house, lined_up, "A"))
+    house.work()
+    known = house.store.read(sessions.line_up, lined_up.session_id)
+    assert known is not None
+    assert known.master == "B"
+    assert [p.label for p in house.store.read(sessions.placements, lined_up.session_id)] == ["C"]
+    assert house.recording("a.mp4").recording_id == house.answers.fingerprint("a")
+
+
+def test_a_session_that_is_removed_leaves_its_footage_and_no_work(house: House, session: SessionRow) -> None:
+    add(house, session, house.root / "a.mp4", "one view")
+    house.store.write(rules.remove, session.session_id)
+    house.work()
+    assert house.store.read(sessions.get, session.session_id) is None
+    assert house.recording("a.mp4").name == "a.mp4"
+    assert house.answers.count("ingest") == 0
+
+
+def test_what_belongs_to_a_session_is_no_run_of_a_trail(house: House, session: SessionRow) -> None:
+    rides = house.root / "rides"
+    rides.mkdir()
+    house.config = Config(folder=(Folder(path=rides),))
+    house.lands(house.root / "ref.mp4", "the reference")
+    house.work()
+    house.trail(house.recording("ref.mp4"), "Home", TrailMarker("m1", "Drop", 3.0))
+    house.store.write(rules.add_camera, session, rides / "a.mp4")
+    house.lands(rides / "a.mp4", "one view", folder=rides)
+    house.work()
+    assert camera(house, session, "A").state is CameraState.READY
+    assert house.jobs("sync") == []
+    listed = [row.name for row in house.store.read(recordings.page, 10)]
+    assert listed == ["ref.mp4"]
+
+
+def test_a_watched_folder_fills_its_session(house: House) -> None:
+    rides = house.root / "rides"
+    rides.mkdir()
+    house.config = Config(folder=(Folder(path=rides, session="Race day"),))
+    house.lands(rides / "a.mp4", "one view", folder=rides)
+    house.lands(rides / "b.mp4", "another view", folder=rides)
+    house.work()
+    found = house.store.read(sessions.titled, "RACE DAY")
+    assert found is not None
+    assert state(house, found) is SessionState.NEEDS_REVIEW
+    house.lands(rides / "c.mp4", "a third view", folder=rides)
+    house.work()
+    assert [p.label for p in house.store.read(sessions.placements, found.session_id)] == ["B", "C"]
+
+
+def test_the_timeline_holds_who_lies_somewhere_and_names_the_others(
+    house: House, lined_up: SessionRow
+) -> None:
+    house.answers.answers["line_up"] = lambda params: Outcome(
+        {"master": 1, "qualities": {}, "placements": [where(2, 990.0), where(3, None, 0.0)]}
+    )
+    house.store.write(rules.want_line_up, lined_up)
+    house.work()
+    house.store.write(rules.approve, placement(house, lined_up, "B"))
+    params = house.store.read(rules.timeline_params, lined_up)
+    assert [(c["label"], c["offset_s"], c["is_open"]) for c in params["cameras"]] == [
+        ("A", 0.0, False),
+        ("B", 0.99, False),
+    ]
+    assert params["missing"] == ["C"]
+
+
+def test_two_cameras_of_one_day_and_project_never_share_a_key(house: House, session: SessionRow) -> None:
+    other = house.store.write(rules.create, "The second heat", project="alps!", date="2026-07-04")
+    add(house, session, house.root / "a.mp4", "one view")
+    add(house, other, house.root / "b.mp4", "another view")
+    house.work()
+    keys = [d.key for s in (session, other) for d in house.store.read(sessions.derived, s.session_id)]
+    assert len(set(keys)) == len(keys) == 6
+
+
+def test_a_job_of_a_camera_that_has_gone_ends_without_a_word(house: House, lined_up: SessionRow) -> None:
+    job_id = house.store.write(rules.want_ingest, camera(house, lined_up, "B"))
+    house.store.write(rules.remove_camera, camera(house, lined_up, "B"))
+    house.work()
+    ended = house.store.read(jobs.get, job_id)
+    assert ended is not None
+    assert ended.state is State.CANCELLED

@@ -1,0 +1,138 @@
+"""What the commands for sessions make of files that are handed in, and what they say of a session."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mtbsync_daemon.cli import session_words as words
+from mtbsync_daemon.cli.session import first_files
+from mtbsync_daemon.places import default_data
+from mtbsync_engine.errors import InputError
+
+
+def _camera(label: str, **more: Any) -> dict[str, Any]:
+    return {
+        "label": label,
+        "status": "ready",
+        "problem": "",
+        "file_name": f"{label}.mp4",
+        "recording": "r",
+        "duration_s": 61.4,
+        "frames_a_second": "25",
+        "has_audio": True,
+        "quality": {"score": 0.876},
+        **more,
+    }
+
+
+def _lies(camera: str, **more: Any) -> dict[str, Any]:
+    return {
+        "camera": camera,
+        "offset_ms": 1500.04,
+        "drift_ppm": -3.25,
+        "error_ms": 0.84,
+        "score": 12.34,
+        "trust": "looks-good",
+        "method": "hybrid",
+        "reason": "The sounds agree.",
+        "through": None,
+        "status": "pending",
+        **more,
+    }
+
+
+def _session(status: str, *cameras: dict[str, Any], **more: Any) -> dict[str, Any]:
+    lined_up: dict[str, Any] = {"master": None, "placements": [], "problem": ""}
+    return {"status": status, "cameras": list(cameras), **lined_up, **more}
+
+
+_A, _B = _camera("A"), _camera("B")
+
+
+@pytest.mark.parametrize(
+    ("session", "step"),
+    [
+        (_session("draft"), "`mtbsync session add 'Big Race' FILE` adds its cameras."),
+        (_session("draft", _A), "`mtbsync session add 'Big Race' FILE` adds another camera."),
+        (
+            _session("ingesting", _A, _camera("B", status="ingesting"), _camera("C", status="uploading")),
+            "Not all is taken in yet (B and C); `mtbsync session show 'Big Race'` tells how far it is.",
+        ),
+        (
+            _session("syncing", _A, _B),
+            "The cameras are being lined up; `mtbsync session show 'Big Race'` tells what came of it.",
+        ),
+        (
+            _session("needs-review", _A, _B, master="A", placements=[_lies("B")]),
+            "Look at B on the page (`mtbsync status --open`); `mtbsync session approve 'Big Race'` says that "
+            "it is well so.",
+        ),
+        (
+            _session(
+                "needs-review",
+                _A,
+                _B,
+                _camera("C"),
+                master="A",
+                placements=[_lies("B"), _lies("C", offset_ms=None, trust="needs-manual-nudge")],
+            ),
+            "Look at B on the page (`mtbsync status --open`); `mtbsync session approve 'Big Race' B` says "
+            "that it is well so. Nothing tells where camera C lies; "
+            "`mtbsync session correct 'Big Race' C --offset-ms X` says it.",
+        ),
+        (
+            _session("needs-review", _A, _camera("B", status="failed", problem="B.mp4 is damaged.")),
+            "Camera B could not be taken in: B.mp4 is damaged. `mtbsync session remove 'Big Race' B` takes "
+            "it out; add it again once that is put right.",
+        ),
+        (
+            _session("needs-review", _A, _B, problem="The disk is full."),
+            "The disk is full. `mtbsync session sync 'Big Race'` tries again.",
+        ),
+        (_session("needs-review", _A, _B), "`mtbsync session sync 'Big Race'` lines the cameras up."),
+        (
+            _session("ready", _A, _B, master="A", placements=[_lies("B", status="approved")]),
+            "`mtbsync session export 'Big Race' --format resolve-otio` writes it for an editor.",
+        ),
+    ],
+)
+def test_each_state_says_what_to_do_next(session: dict[str, Any], step: str) -> None:
+    assert words.next_step(session, "Big Race", default_data()) == step
+
+
+def test_cameras_and_where_they_lie_in_numbers() -> None:
+    unknown = _lies(
+        "C", offset_ms=None, drift_ppm=0.0, error_ms=None, score=0.0, method=None, trust="needs-manual-nudge"
+    )
+    silent = _camera("C", has_audio=False, quality=None)
+    coming = _camera("D", recording=None, duration_s=0.0, frames_a_second=None, quality=None, has_audio=False)
+    session = _session(
+        "needs-review", _A, _B, silent, coming, master="A", placements=[_lies("B", through="C"), unknown]
+    )
+    assert words.camera_rows(session) == [
+        ("A", "A.mp4", "1:01", "25", "0.88", "ready"),
+        ("B", "B.mp4", "1:01", "25", "0.88", "ready"),
+        ("C", "C.mp4", "1:01", "25", "none", "ready"),
+        ("D", "D.mp4", "", "", "", "ready"),
+    ]
+    assert words.placement_rows(session) == [
+        ("A", "0.0", "", "", "", "", "master", ""),
+        ("B", "+1500.0", "-3.25", "0.8", "12.3", "looks good", "hybrid", "pending"),
+        ("C", "unknown", "", "", "0.0", "needs manual nudge", "", "pending"),
+    ]
+    assert words.reasons(session)[0] == "B, laid on C: The sounds agree."
+    assert words.placement_rows(_session("draft", _A)) == []
+    event = {"at": 0.0, "camera": "B", "what": "taken back", "offset_ms": None, "drift_ppm": None}
+    assert words.history_row(event)[1:] == ("B", "taken back", "unknown", "")
+
+
+def test_chapters_of_one_recording_are_one_camera(tmp_path: Path) -> None:
+    paths = [tmp_path / name for name in ("GX020034.MP4", "phone.mov", "GX010034.MP4", "GX010035.MP4")]
+    for path in paths:
+        path.touch()
+    assert first_files(paths) == [tmp_path / n for n in ("GX010034.MP4", "phone.mov", "GX010035.MP4")]
+    with pytest.raises(InputError, match=r"There is no file .*gone\.mp4"):
+        first_files([*paths, tmp_path / "gone.mp4"])
