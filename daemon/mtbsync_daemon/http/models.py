@@ -273,14 +273,18 @@ class SoundQuality(Document):
 
 
 class Derived(Document):
-    """A file that was made of a camera's footage, in the storage under `key`; `url` shows it for a while
-    where the storage is not on this computer."""
+    """A file that was made of a camera's footage, in the storage under `key`."""
 
     kind: Literal["mezzanine", "proxy", "audio-wav", "waveform", "thumbnail"]
     key: str
     n_bytes: int
     sha256: str
     made_at: float
+
+
+class DerivedLink(Document):
+    """Where anybody who is told can read such a file, for an hour; None where it lies on this computer."""
+
     url: str | None
 
 

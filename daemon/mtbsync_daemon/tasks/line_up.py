@@ -9,11 +9,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from mtbsync_engine.align.event import Evidence, line_up
-
 from mtbsync_daemon.jobs.executor import Work
 from mtbsync_daemon.storage import Storage, open_storage
 from mtbsync_daemon.tasks.footage import indexed, located
+from mtbsync_engine.align.event import Evidence, line_up
 from mtbsync_engine.index.store import load_index
 from mtbsync_engine.media.sound import read_wav
 from mtbsync_engine.model import Index

@@ -20,7 +20,7 @@ from mtbsync_daemon.http.routes.exports import attached
 from mtbsync_daemon.http.routes.recordings import groups_of, take_groups
 from mtbsync_daemon.http.routes.uploads import path_of_upload
 from mtbsync_daemon.http.routing import Call, Route, after_time, page_of
-from mtbsync_daemon.http.stored import send_stored
+from mtbsync_daemon.http.stored import link_of, send_stored
 from mtbsync_daemon.rules import StateError
 from mtbsync_daemon.services import Services
 from mtbsync_daemon.store import jobs, recordings, sessions
@@ -106,6 +106,12 @@ async def derived(call: Call, session_id: str, label: str, kind: str) -> web.Str
     """A file that was made of a camera's footage."""
     row = await call.read(_derived, session_id, label, kind)
     return await send_stored(call, row)
+
+
+async def link(call: Call, session_id: str, label: str, kind: str) -> models.DerivedLink:
+    """An address of such a file for who has no key to the storage, where that is not on this computer."""
+    row = await call.read(_derived, session_id, label, kind)
+    return models.DerivedLink(url=await link_of(call, row))
 
 
 async def line_up(call: Call, session_id: str) -> models.Created:
@@ -403,7 +409,6 @@ def _camera(
                 n_bytes=d.n_bytes,
                 sha256=d.sha256,
                 made_at=d.made_at,
-                url=None,
             )
             for d in made
         ),
@@ -448,6 +453,7 @@ ROUTES: tuple[Route, ...] = (
         errors=(404, 416),
         media_type="application/octet-stream",
     ),
+    Route("GET", f"{_CAMERA}/derived/{{kind}}/link", link, errors=(404,)),
     Route("GET", f"{_CAMERA}/correlation", correlation, errors=(404, 409)),
     Route("PUT", f"{_CAMERA}/placement", decide, errors=(404, 409), is_edit=True),
     Route("POST", f"{_ONE}/line-up", line_up, errors=(404, 409)),
