@@ -28,6 +28,7 @@ from mtbsync_daemon.jobs.executor import Executor
 from mtbsync_daemon.jobs.queue import Queue
 from mtbsync_daemon.library import Library
 from mtbsync_daemon.on_files import Saving, Wanted
+from mtbsync_daemon.own import mark
 from mtbsync_daemon.places import Places
 from mtbsync_daemon.services import Changes, Services
 from mtbsync_daemon.settings import Settings
@@ -73,8 +74,9 @@ def serve(
     places = Places(data)
     settings = Settings(config_path)
     with _alone(places):
-        media = settings.current.storage.folder or places.media
-        for folder in (places.artifacts, places.backups, places.footage, media):
+        # What is to be stored elsewhere is made in the data folder all the same.
+        own = [places.artifacts, places.backups, places.footage, places.media]
+        for folder in (*own, *filter(None, [settings.current.storage.folder])):
             remove_all_unfinished(folder)
         store = Store(places.database, places.backups)
         try:
@@ -303,6 +305,7 @@ def _alone(places: Places) -> Iterator[None]:
     """Hold the data folder, so that no other daemon uses it; however this one ends, it is let go."""
     try:
         places.data.mkdir(parents=True, exist_ok=True)
+        mark(places.data)
         lock = FileLock(places.lock)
         lock.acquire(blocking=False)
     except Timeout:

@@ -10,7 +10,15 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 
 from mtbsync_engine.errors import InputError
 
@@ -155,6 +163,17 @@ class Config(_Table):
                         f"{folder.path} and {other.path} lie one in the other; watch the outer one"
                     )
         return folders
+
+    @field_validator("storage")
+    @classmethod
+    def _not_watched(cls, storage: Storage, known: ValidationInfo) -> Storage:
+        for folder in known.data.get("folder", ()):
+            if storage.folder is not None and folder.path.is_relative_to(storage.folder):
+                raise ValueError(
+                    f"{folder.path} is watched and lies in {storage.folder}, so what is made of footage "
+                    "would be taken for footage; name another folder"
+                )
+        return storage
 
     @property
     def readable_roots(self) -> tuple[Path, ...]:

@@ -98,6 +98,8 @@ def examine(config_path: Path, data: Path) -> Iterator[Finding]:
         yield look_at_port(config.server.port)
     for folder in config.folder:
         yield look_at_folder(folder, _mounts())
+        for own in own_near(folder.path, places.data, config.storage.folder or places.media):
+            yield look_at_own(folder, own)
         if folder.trail != FIND:
             yield look_at_trail(folder, places)
     if sys.platform == "linux" and config.folder:
@@ -255,7 +257,8 @@ def look_at_folder(folder: Folder, mounts: Sequence[tuple[str, str]]) -> Finding
         remedy = "Plug in or connect what it lies on, or correct its path in the settings."
         return Finding(subject, Level.WARN, "It is not there now; nothing of it is forgotten.", remedy)
     try:
-        next(os.scandir(path), None)
+        with os.scandir(path) as entries:
+            next(entries, None)
     except OSError as error:
         sentence = f"It cannot be looked into ({error.strerror})."
         return Finding(subject, Level.FAIL, sentence, "Give yourself the right to read it.")
@@ -264,6 +267,25 @@ def look_at_folder(folder: Folder, mounts: Sequence[tuple[str, str]]) -> Finding
         sentence = f"It lies on a network share ({kind}), which may not tell of new files."
         return Finding(subject, Level.WARN, sentence, "Set `polling = true` for it.")
     return Finding(subject, Level.OK, "It can be watched.")
+
+
+def own_near(path: Path, data: Path, storage: Path) -> list[Path]:
+    """Of the data folder and the storage's, those that lie in the watched folder `path`, and those in which
+    nothing can be watched and it lies."""
+    watched, its_data, kept = (Path(os.path.realpath(each)) for each in (path, data, storage))
+    own = [data] if its_data.is_relative_to(watched) else []
+    if kept.is_relative_to(watched) or watched.is_relative_to(kept):
+        own.append(storage)
+    return own
+
+
+def look_at_own(folder: Folder, own: Path) -> Finding:
+    """Whether what mtbsync makes and keeps in `own`, as `own_near` gives it, is not taken for footage."""
+    subject = f"folder {folder.path}"
+    if Path(os.path.realpath(folder.path)).is_relative_to(os.path.realpath(own)):
+        sentence = f"It lies in {own}, where mtbsync keeps what it makes."
+        return Finding(subject, Level.FAIL, sentence, "Watch another folder.")
+    return Finding(subject, Level.OK, f"{own} in it, where mtbsync keeps what it makes, is passed over.")
 
 
 def look_at_trail(folder: Folder, places: Places) -> Finding:

@@ -70,8 +70,9 @@ class Library:
         before = {f.recording_id for f in recordings.group(db, first) if f.recording_id}
         tracks_before = recordings.track_sizes(db, fingerprint)
         is_new = recordings.add(db, recording, first)
-        rule = self._rule(db, fingerprint)
-        sessions.take_in(db, fingerprint, first, None if rule is None else rule.session)
+        folder = recordings.folder_of_file(db, first)
+        title = next((rule.session for rule in self._rules() if rule.path == folder), None)
+        sessions.take_in(db, fingerprint, first, title)
         for recording_id in before - {fingerprint}:
             # A chapter came late, or the file was replaced.
             recordings.replace_if_unused(db, recording_id, fingerprint)
@@ -711,11 +712,22 @@ class Library:
             raise StateError("Only a job that failed or was cancelled can be tried again.")
         jobs.start_over(db, job.job_id)
 
+    def cancelled(self, db: sqlite3.Connection, job: JobRow) -> None:
+        """Note that a person has stopped a job."""
+        jobs.end(db, job.job_id, State.CANCELLED, error="Cancelled.")
+        if job.kind is Kind.PROBE:
+            sessions.follow_refusal(
+                db, Path(job.params["first"]), "It was not looked at, as that was cancelled."
+            )
+        elif job.kind is Kind.INGEST:
+            sessions.follow_ingest(db, job)
+
     def failed(self, db: sqlite3.Connection, job: JobRow, error: str, stage: str = "") -> None:
         """Note that a job has failed for good."""
         jobs.end(db, job.job_id, State.FAILED, error=error, stage=stage)
         if job.kind is Kind.PROBE:
             recordings.refuse(db, Path(job.params["first"]), error)
+            sessions.follow_refusal(db, Path(job.params["first"]), error)
         elif job.kind is Kind.INGEST:
             sessions.follow_ingest(db, job)
         elif job.recording_id is not None:

@@ -15,6 +15,7 @@ from mtbsync_daemon.library import Library
 from mtbsync_daemon.places import Places
 from mtbsync_daemon.prune import Item, Pruned, Standing
 from mtbsync_daemon.storage import StorageError, open_storage
+from mtbsync_daemon.storage.keys import manifest_of
 from mtbsync_daemon.storage.lifecycle import outlived
 from mtbsync_daemon.store import sessions
 from mtbsync_daemon.store.database import Store
@@ -48,7 +49,9 @@ def prune_media(places: Places, store: Store, config: Config) -> Pruned:
         if not store.read(sessions.disowned, row.key):
             continue
         try:
-            open_storage(Library(places, lambda: config).storage()).remove(row.key)
+            storage = open_storage(Library(places, lambda: config).storage())
+            storage.remove(row.key)
+            storage.remove(manifest_of(row.key))
         except StorageError as error:
             problem = str(error)
             stuck.append(_item(row))

@@ -27,8 +27,10 @@ from mtbsync_daemon.store.sessions import (
     PlacementRow,
     SessionRow,
 )
+from mtbsync_engine.confidence import Trust, trust_of
 
 _NOT_A_NAME = re.compile(r"[^a-z0-9]+")
+PPM = 1e-6
 _MOST_DRIFT_PPM = 1000.0
 
 
@@ -68,6 +70,10 @@ def add_camera(
         raise StateError(f"There is a camera {label} already; choose another label.")
     known = [recording.recording_id for recording in recordings.owners(db, [path])]
     for other in sessions.cameras(db, session.session_id):
+        if other.path == path and other.state is CameraState.FAILED:
+            # The file may be another by now.
+            sessions.change_camera(db, other, {"problem": None})
+            return still_there(sessions.camera(db, session.session_id, other.label))
         if other.path == path or other.recording_id in known:
             raise StateError(f"{path.name} is in this session already, as camera {other.label}.")
     camera = sessions.add_camera(db, session, label, path)
@@ -84,12 +90,15 @@ def has(db: sqlite3.Connection, recording_id: str) -> bool:
 def take_in(db: sqlite3.Connection, recording_id: str, first: Path, title: str | None) -> None:
     """A recording has come: give it to the cameras that wait for it, and to the session called `title` that
     its folder belongs to."""
-    for camera in sessions.cameras_at(db, first):
-        if camera.recording_id != recording_id:
-            _assign(db, camera, recording_id)
-    if title is not None and not has(db, recording_id):
+    # A camera may have been added with a later chapter.
+    for path in {first, *(file.path for file in recordings.group(db, first))}:
+        for camera in sessions.cameras_at(db, path):
+            if camera.recording_id != recording_id:
+                _assign(db, camera, recording_id)
+    if title is not None:
         session = sessions.titled(db, title) or create(db, title)
-        add_camera(db, session, first)
+        if all(camera.recording_id != recording_id for camera in sessions.cameras(db, session.session_id)):
+            add_camera(db, session, first)
 
 
 def _assign(db: sqlite3.Connection, camera: CameraRow, recording_id: str) -> None:
@@ -98,9 +107,30 @@ def _assign(db: sqlite3.Connection, camera: CameraRow, recording_id: str) -> Non
     if twin is not None:
         sessions.remove_camera(db, camera)
         return
-    take = camera.take + (camera.recording_id is not None)
-    sessions.change_camera(db, camera, {"recording_id": recording_id, "take": take})
+    if camera.recording_id is not None:
+        _forget_footage(db, camera)
+    sessions.change_camera(
+        db,
+        camera,
+        {
+            "recording_id": recording_id,
+            "take": camera.take + (camera.recording_id is not None),
+            "has_sound": None,
+            "problem": None,
+        },
+    )
     want_ingest(db, still_there(sessions.camera(db, camera.session_id, camera.label)))
+
+
+def _forget_footage(db: sqlite3.Connection, camera: CameraRow) -> None:
+    """A camera is about to get other footage: nothing that was made, found or decided holds for that."""
+    known = sessions.line_up(db, camera.session_id)
+    if known is not None and known.master == camera.label:
+        sessions.forget_line_up(db, camera.session_id)
+    placement = sessions.placement(db, camera.session_id, camera.label)
+    if placement is not None:
+        sessions.note_history(db, placement, "replaced")
+    sessions.forget_of_camera(db, camera)
 
 
 def relabel(db: sqlite3.Connection, camera: CameraRow, label: str) -> None:
@@ -124,6 +154,8 @@ def remove_camera(db: sqlite3.Connection, camera: CameraRow) -> None:
         session = sessions.change(db, session, {"wanted_master": None})
     if known is not None and known.master == camera.label:
         sessions.forget_line_up(db, camera.session_id)
+    if sessions.unplaced(db, camera.session_id):
+        # They may have waited for the one that is gone.
         _line_up_once_ready(db, session)
 
 
@@ -150,15 +182,24 @@ def want_ingest(db: sqlite3.Connection, camera: CameraRow) -> str:
     Raises:
         StateError: its recording has not come yet.
     """
-    if camera.recording_id is None:
-        raise StateError(f"The recording of camera {camera.label} has not come yet.")
+    _check_has_come(camera)
     job_id = _want(db, Kind.INGEST, camera, {})
     sessions.change_camera(db, camera, {"job_id": job_id})
     return job_id
 
 
+def _check_has_come(camera: CameraRow) -> None:
+    if camera.recording_id is None:
+        raise StateError(f"The recording of camera {camera.label} has not come yet.")
+
+
 def want_copies(db: sqlite3.Connection, camera: CameraRow, kinds: tuple[Derivative, ...]) -> str:
-    """Have a camera's footage written anew as a proxy or a mezzanine; gives the job's id."""
+    """Have a camera's footage written anew as a proxy or a mezzanine; gives the job's id.
+
+    Raises:
+        StateError: its recording has not come yet.
+    """
+    _check_has_come(camera)
     return _want(db, Kind.TRANSCODE, camera, {"kinds": [kind.value for kind in kinds]})
 
 
@@ -197,6 +238,8 @@ def made(db: sqlite3.Connection, job: JobRow, found: Mapping[str, Any]) -> None:
         sessions.note_derived(db, row)
     sessions.touch(db, camera.session_id)
     if job.kind is Kind.INGEST:
+        has_sound = any(one["kind"] == Derivative.WAV for one in found["derived"])
+        sessions.change_camera(db, camera, {"has_sound": has_sound})
         varies = found["has_variable_rate"]
         kinds = (Derivative.PROXY, Derivative.MEZZANINE) if varies else (Derivative.PROXY,)
         want_copies(db, camera, kinds)
@@ -210,6 +253,14 @@ def follow_ingest(db: sqlite3.Connection, job: JobRow) -> None:
         return
     sessions.touch(db, session.session_id)
     _line_up_once_ready(db, session)
+
+
+def follow_refusal(db: sqlite3.Connection, first: Path, why: str) -> None:
+    """After a file has turned out to be no recording, or could not be looked at: no camera waits for it."""
+    for camera in sessions.cameras_at(db, first):
+        sessions.change_camera(db, camera, {"problem": why})
+        if sessions.unplaced(db, camera.session_id):
+            _line_up_once_ready(db, still_there(sessions.get(db, camera.session_id)))
 
 
 def _line_up_once_ready(db: sqlite3.Connection, session: SessionRow) -> None:
@@ -240,19 +291,16 @@ def want_line_up(db: sqlite3.Connection, session: SessionRow) -> str:
     ready = [c for c in sessions.cameras(db, session.session_id) if c.state is CameraState.READY]
     if len(ready) < 2:
         raise StateError("Lining up takes two cameras that are ready; add another, or wait for its ingest.")
-    heard = {d.label for d in sessions.derived(db, session.session_id) if d.kind is Derivative.WAV}
-    cleared = [c for c in ready if c.label not in heard and _sounds(db, c)]
-    wanted = [want_ingest(db, camera) for camera in cleared]
-    return wanted[0] if wanted else _want_line_up(db, session, ready)
-
-
-def _sounds(db: sqlite3.Connection, camera: CameraRow) -> bool:
-    recording = recordings.get(db, camera.recording_id or "")
-    return recording is not None and bool(recording.about["has_audio"])
+    return _want_line_up(db, session, ready)
 
 
 def _want_line_up(db: sqlite3.Connection, session: SessionRow, ready: list[CameraRow]) -> str:
-    inputs = [session.session_id, session.wanted_master, [[c.angle, c.recording_id] for c in ready]]
+    heard = {d.label for d in sessions.derived(db, session.session_id) if d.kind is Derivative.WAV}
+    cleared = [camera for camera in ready if camera.has_sound and camera.label not in heard]
+    if cleared:
+        wanted = [want_ingest(db, camera) for camera in cleared]
+        return wanted[0]
+    inputs = [session.session_id, _master_of(db, session), [[c.angle, c.recording_id] for c in ready]]
     job_id, is_new = jobs.enqueue(
         db, Kind.LINE_UP, {"session": session.session_id}, inputs, is_asked_for=True
     )
@@ -262,17 +310,33 @@ def _want_line_up(db: sqlite3.Connection, session: SessionRow, ready: list[Camer
     return job_id
 
 
+def _master_of(db: sqlite3.Connection, session: SessionRow) -> str | None:
+    """The camera that the others are to be laid on: the one that a person chose, or on which they have placed
+    any; None for the one that sounds best."""
+    if session.wanted_master is not None:
+        return session.wanted_master
+    known = sessions.line_up(db, session.session_id)
+    placed = sessions.placements(db, session.session_id)
+    is_decided = any(placement.status is not Decided.PENDING for placement in placed)
+    return known.master if known is not None and is_decided else None
+
+
 def lined_up(db: sqlite3.Connection, job: JobRow, found: Mapping[str, Any]) -> None:
     """Cameras have been lined up: what a person corrected stays, as long as it is on the same master, and so
     does what was approved and found again."""
     session_id = str(job.params["session"])
-    labels = {c.angle: c.label for c in sessions.cameras(db, session_id)}
+    cameras = {c.angle: c for c in sessions.cameras(db, session_id)}
+    if "gone" in found:
+        _have_made_again(db, [cameras[angle] for angle in found["gone"] if angle in cameras])
+        return
+    labels = {angle: camera.label for angle, camera in cameras.items()}
     if found["master"] not in labels:
         return
     before_master = sessions.line_up(db, session_id)
     master = labels[found["master"]]
-    is_same = before_master is not None and before_master.master == master
-    before = {p.label: p for p in sessions.placements(db, session_id)} if is_same else {}
+    before = {p.label: p for p in sessions.placements(db, session_id)}
+    if before_master is not None and before_master.master != master:
+        before = _corrected_on(master, before_master.master, before)
     rows, told_from = [], {}
     for one in found["placements"]:
         if one["angle"] not in labels:
@@ -299,6 +363,41 @@ def lined_up(db: sqlite3.Connection, job: JobRow, found: Mapping[str, Any]) -> N
             sessions.note_history(db, replace(row, own_offset_ms=None, own_drift_ppm=None), "found")
 
 
+def _have_made_again(db: sqlite3.Connection, silent: list[CameraRow]) -> None:
+    """The sound of these cameras is not where it was put; once it is there again, all are lined up."""
+    for camera in silent:
+        for made_once in sessions.derived(db, camera.session_id, camera.label):
+            if made_once.kind is Derivative.WAV:
+                sessions.forget_derived(db, made_once)
+        want_ingest(db, camera)
+
+
+def _corrected_on(
+    master: str, before_master: str, before: Mapping[str, PlacementRow]
+) -> dict[str, PlacementRow]:
+    """What a person corrected while `before_master` was the master, as it lies on `master`; nothing where
+    nobody is sure how the two lie on each other."""
+    between = before.get(master)
+    if between is None or between.counts_ms is None or not _is_sure(between):
+        return {}
+    moved = [row for row in before.values() if row.status is Decided.CORRECTED and row.label != master]
+    if between.status is Decided.CORRECTED:
+        moved.append(replace(between, label=before_master, own_offset_ms=0.0, own_drift_ppm=0.0))
+    pace = 1 + between.counts_ppm * PPM
+    return {
+        row.label: replace(
+            row,
+            own_offset_ms=((row.counts_ms or 0.0) - between.counts_ms) / pace,
+            own_drift_ppm=((1 + row.counts_ppm * PPM) / pace - 1) / PPM,
+        )
+        for row in moved
+    }
+
+
+def _is_sure(placement: PlacementRow) -> bool:
+    return placement.status is not Decided.PENDING or trust_of(placement.score) is Trust.LOOKS_GOOD
+
+
 def _with_decision(row: PlacementRow, before: PlacementRow | None) -> PlacementRow:
     if before is None:
         return row
@@ -309,9 +408,8 @@ def _with_decision(row: PlacementRow, before: PlacementRow | None) -> PlacementR
             status=before.status,
             own_offset_ms=before.own_offset_ms,
             own_drift_ppm=before.own_drift_ppm,
-            version=before.version + 1,
         )
-    return replace(row, version=before.version + 1)
+    return row
 
 
 # --- a person decides ----------------------------------------------------------------------------------
@@ -395,7 +493,8 @@ def line_up_params(db: sqlite3.Connection, session: SessionRow) -> dict[str, Any
                 "recording": recording_params(db, recording.recording_id),
             }
         )
-    wanted = next((c.angle for c in cameras if c.label == session.wanted_master), None)
+    master = _master_of(db, session)
+    wanted = next((c.angle for c in cameras if c.label == master), None)
     return {"cameras": listed, "wanted_master": wanted}
 
 

@@ -66,6 +66,8 @@ class Recording:
     created_utc: datetime | None
     fingerprint: str
     has_audio: bool = False
+    # FFmpeg's name for how pictures are compressed.
+    codec: str = ""
 
     @property
     def path(self) -> Path:

@@ -18,27 +18,32 @@ from mtbsync_integrations.formats import Export, fcpxml_multicam
 from mtbsync_integrations.formats.carries import Carries
 from mtbsync_integrations.formats.fitting import fitted
 from mtbsync_integrations.formats.losses import listed
-from mtbsync_integrations.synced import Cameras, off_s, synced_timeline
+from mtbsync_integrations.synced import Cameras, Off, how_far_off, synced_timeline
 from mtbsync_integrations.timeline import Clip, Timeline, Track
 
 MULTICAM = "fcpxml-multicam"
 _NAMES = (
-    "edl",
-    "fcpxml",
-    MULTICAM,
-    "kdenlive",
-    "mlt",
-    "otio",
-    "premiere",
     "resolve-otio",
+    "otio",
+    MULTICAM,
+    "fcpxml",
+    "premiere",
+    "kdenlive",
     "shotcut",
+    "mlt",
+    "edl",
 )
 # Where a session's file is something else than a run's.
 _DESCRIPTIONS = {
     "edl": "CMX3600 edit lists, one a camera",
     "fcpxml": "Final Cut Pro, the cameras above each other",
     MULTICAM: "Final Cut Pro, as a multicam clip",
+    "kdenlive": "Kdenlive project",
+    "otio": "OpenTimelineIO, for whatever speaks it",
+    "resolve-otio": "DaVinci Resolve, as OpenTimelineIO",
 }
+# A drift that is told as 0.0 ppm is not told.
+_WORTH_A_WORD_PPM = 0.05
 _NOT_A_NAME = re.compile(r"[^\w-]+")
 
 
@@ -53,7 +58,7 @@ class Writer(Protocol):
 
 
 def session_format_names() -> tuple[str, ...]:
-    """The names that `export_session` knows, in alphabetical order."""
+    """The names that `export_session` knows, the one that most ask for first."""
     return _NAMES
 
 
@@ -78,45 +83,58 @@ def export_session(name: str, cameras: Cameras) -> Export:
         ExportError: sessions go out in no format of that name, or it cannot hold these.
     """
     writer = _writer(name)
-    timeline = synced_timeline(cameras, in_pieces=not writer.CARRIES.speeds)
+    carries = writer.CARRIES
+    timeline = synced_timeline(cameras, in_pieces=not carries.speeds, exact=carries.any_cut)
+    # A list of one track loses the same of every camera, which is said once; how far clips are off, and why,
+    # is told by cameras.
+    _, losses = fitted(timeline, replace(carries, n_tracks=None, track_names=True, any_cut=True))
     files: list[tuple[str, str]] = []
-    losses: list[str] = []
+    said: list[str] = []
     shown: list[Track] = []
-    for stem, part in _parts(timeline, writer.CARRIES):
-        fit, lost = fitted(part, writer.CARRIES)
-        made = writer.encode(fit)
+    for stem, part in _parts(timeline, carries):
+        fit, _ = fitted(part, carries)
+        made = fcpxml_multicam.encode(fit, seen=cameras.master) if name == MULTICAM else writer.encode(fit)
         files += [(stem + suffix, text) for suffix, text in made.files]
-        losses += [*lost, *made.losses]
-        shown += _as_cut(part.tracks, fit.tracks, writer.CARRIES)
-    off = off_s(cameras, replace(timeline, tracks=tuple(shown)))
-    return Export(tuple(files), tuple(dict.fromkeys([*sync_losses(cameras, timeline, off), *losses])))
+        said += made.losses
+        shown += _as_cut(part.tracks, fit.tracks, carries)
+    in_sync = sync_losses(cameras, replace(timeline, tracks=tuple(shown)))
+    return Export(tuple(files), tuple(dict.fromkeys([*in_sync, *losses, *said])))
 
 
-def sync_losses(cameras: Cameras, timeline: Timeline, off: Sequence[float]) -> tuple[str, ...]:
-    """Sentences on how the cameras are kept in sync on `timeline`, and by how many seconds each is `off` at
-    worst."""
-    faster, cut, left = [], [], []
-    for angle, track in zip(cameras.angles, timeline.tracks, strict=True):
+def sync_losses(cameras: Cameras, timeline: Timeline) -> tuple[str, ...]:
+    """Sentences on how the cameras are kept in sync on `timeline`, which shows their own media, and by how
+    much each is off at worst, and why."""
+    kinds: dict[str, list[str]] = {
+        "Play faster or slower, as their clocks drift": [],
+        "Cut into pieces that stay within half a frame, as their clocks drift": [],
+        "Drift left out, as it stays within half a frame": [],
+    }
+    faster, cut, left = kinds.values()
+    off = how_far_off(cameras, timeline)
+    for angle, track, error in zip(cameras.angles, timeline.tracks, off, strict=True):
         clips = [clip for _, clip in track.clips()]
         drift = f"{angle.label} ({angle.drift_ppm:+.1f} ppm)"
-        if any(clip.speed != 1 for clip in clips):
-            faster.append(drift)
-        elif len(clips) > len(angle.footage.chapters):
+        if len(clips) > len(angle.footage.chapters):
             cut.append(f"{angle.label} ({len(clips)} pieces)")
-        elif angle.stretch != 1:
-            left.append(drift)
-    late = [
-        f"{angle.label} by {1000 * error_s:.0f} ms"
-        for angle, error_s in zip(cameras.angles, off, strict=True)
-        if error_s >= 0.0005
-    ]
-    kinds = {
-        "Play faster or slower, as their clocks drift": faster,
-        "Cut into pieces that stay within half a frame, as their clocks drift": cut,
-        "Drift left out, as it stays within half a frame": left,
-        "Off at worst, as clips begin on whole frames": late,
-    }
+        elif abs(angle.drift_ppm) >= _WORTH_A_WORD_PPM:
+            if any(clip.speed != 1 for clip in clips):
+                faster.append(drift)
+            elif error.by_drift:
+                left.append(drift)
+        if why := _why_off(error):
+            late = kinds.setdefault(f"Off at worst, as {why}", [])
+            late.append(f"{angle.label} by {1000 * error.at_worst_s:.0f} ms")
     return tuple(f"{kind}: {listed(things)}." for kind, things in kinds.items() if things)
+
+
+def _why_off(error: Off) -> str:
+    """What has a part in that a camera is off; empty where it is not."""
+    reasons = {
+        "clips begin on whole frames": error.by_whole_frames,
+        "chapters begin between two frames": error.by_chapters,
+        "drift is left out": error.by_drift,
+    }
+    return " and ".join(reason for reason, counts in reasons.items() if counts)
 
 
 def _writer(name: str) -> Writer:

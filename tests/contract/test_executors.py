@@ -244,6 +244,24 @@ def test_to_cancel_is_to_stop_the_work_and_what_it_started(opened: Open, tmp_pat
     asyncio.run(cancel())
 
 
+def test_what_a_task_worked_in_goes_when_it_is_stopped(opened: Open, tmp_path: Path) -> None:
+    folder = tmp_path / "scratch"
+
+    async def cancel() -> None:
+        async with opened() as executor:
+            told: list[Progress] = []
+            task = _task(tmp_path, "work_in_scratch", scratch=str(folder), end="never")
+            running = asyncio.ensure_future(executor.run(task, told.append))
+            await _until(lambda: told)
+            assert (folder / "large").exists()
+            running.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await running
+            await _until(lambda: not folder.exists())
+
+    asyncio.run(cancel())
+
+
 def test_nothing_is_left_after_closing(opened: Open, tmp_path: Path) -> None:
     async def close() -> Outcome:
         async with opened() as executor:

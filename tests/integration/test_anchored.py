@@ -32,6 +32,9 @@ class _Work:
     def log(self, text: str) -> None:
         raise AssertionError(text)
 
+    def clears(self, folder: Path) -> None:
+        pass
+
 
 @pytest.fixture(scope="module")
 def _synced(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -234,15 +234,42 @@ def test_progress_that_nobody_could_follow_is_thinned_out(tmp_path: Path) -> Non
     assert len(progress) < 200
 
 
+def _others() -> set[int]:
+    """Who this process has started; other tests may have left some that end with it."""
+    return {child.pid for child in psutil.Process().children(recursive=True)}
+
+
 def test_a_child_that_hangs_is_given_up_and_the_next_task_runs(tmp_path: Path) -> None:
+    before = _others()
+
     async def go() -> None:
         async with _children(silence_s=2.0) as children:
             hung = await _run(children, _task(tmp_path, "sleep_in_c", file=str(tmp_path / "pid")))
             assert (hung.result, hung.may_pass) == (None, True)
             assert "said nothing" in hung.error
-            assert psutil.Process().children(recursive=True) == []
+            assert _others() == before
             after = await _run(children, _task(tmp_path, "echo", said="on"))
             assert after.result is not None
+
+    asyncio.run(go())
+
+
+def test_what_a_task_that_crashed_worked_in_goes_and_what_is_made_there_later_stays(tmp_path: Path) -> None:
+    folder = tmp_path / "scratch"
+
+    async def go() -> None:
+        async with _children() as children:
+            done = await _run(children, _task(tmp_path, "work_in_scratch", scratch=str(folder), end="well"))
+            assert done.result == {}
+            folder.mkdir()
+        assert folder.exists()
+        folder.rmdir()
+        async with _children() as children:
+            crashed = await _run(
+                children, _task(tmp_path, "work_in_scratch", scratch=str(folder), end="crash")
+            )
+            assert crashed.result is None
+            assert not folder.exists()
 
     asyncio.run(go())
 
@@ -272,6 +299,8 @@ def test_a_log_that_cannot_be_written_may_pass(tmp_path: Path) -> None:
 
 
 def test_what_runs_or_waits_when_all_is_closed_ends_without_a_result(tmp_path: Path) -> None:
+    before = _others()
+
     async def outcomes() -> list[Outcome]:
         children = ChildProcesses(1, 1)
         file = tmp_path / "beats"
@@ -287,7 +316,7 @@ def test_what_runs_or_waits_when_all_is_closed_ends_without_a_result(tmp_path: P
         assert outcome.result is None
         assert outcome.may_pass
         assert "stopped" in outcome.error
-    assert not psutil.Process().children(recursive=True)
+    assert _others() == before
 
 
 @pytest.mark.parametrize("function", ["beat", "sleep_in_c"])

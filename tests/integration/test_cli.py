@@ -114,6 +114,7 @@ def test_each_command_goes_on_from_the_files_of_the_one_before(rides: Rides, tmp
     assert max(row["error_s"] or 0.0 for row in truth["markers"]) < 0.25
 
 
+@pytest.mark.long
 def test_the_other_commands_are_programs_too(rides: Rides, synced: Path, tmp_path: Path) -> None:
     markers, timewarp = synced / "new_markers.csv", synced / "timewarp.json"
     for arguments in (

@@ -17,6 +17,8 @@ from typing import Any
 import psutil
 import pytest
 
+from mtbsync_daemon.store import recordings
+from mtbsync_daemon.store.reader import reading
 from mtbsync_integrations.formats.marker_csv import read_transferred
 from support.daemons import Daemon
 from support.program import state
@@ -52,6 +54,37 @@ def home(daemon: Daemon, rides: Rides) -> Daemon:
     make_trail(daemon, rides)
     daemon.until_idle()
     return daemon
+
+
+def test_nothing_in_the_data_folder_is_taken_for_footage(tmp_path: Path) -> None:
+    settings = f"[[folder]]\npath = '{tmp_path}'\nsettle_s = 0.1\nlate_s = 0.1\n"
+    daemon = Daemon(tmp_path, settings)
+    made = daemon.data / "artifacts" / "light" / "r1" / "0.mp4"
+    made.parent.mkdir(parents=True)
+    made.write_bytes(b"a light copy")
+    daemon.start()
+    # Whatever the look that found the first has found beside it is known before the second.
+    for n, name in enumerate(("a.mp4", "b.mp4"), start=1):
+        (tmp_path / name).write_bytes(b"ride")
+        daemon.until(lambda n=n: len(daemon.jobs("probe")) >= n)  # type: ignore[misc]
+    assert daemon.stop() == 0
+    with reading(daemon.data / "library.sqlite") as library:
+        assert sorted(library.read(recordings.stamps, tmp_path)) == [
+            str(tmp_path / "a.mp4"),
+            str(tmp_path / "b.mp4"),
+        ]
+
+
+def test_p4_what_killed_tasks_left_is_gone_at_the_start_wherever_things_are_stored(tmp_path: Path) -> None:
+    kept = tmp_path / "kept"
+    daemon = Daemon(tmp_path, f"[storage]\nfolder = '{kept}'\n")
+    left = [daemon.data / "media" / ".mtbsync-1", kept / ".mtbsync-2"]
+    for folder in left:
+        folder.mkdir(parents=True)
+        (folder / "large.mp4").write_bytes(b"x")
+    daemon.start()
+    assert daemon.stop() == 0
+    assert [folder.exists() for folder in left] == [False, False]
 
 
 def make_trail(daemon: Daemon, rides: Rides) -> dict[str, Any]:

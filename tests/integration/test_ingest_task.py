@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 from mtbsync_daemon.storage import open_storage
-from mtbsync_daemon.storage.keys import key_of
+from mtbsync_daemon.storage.keys import key_of, manifest_of
 from mtbsync_daemon.storage.local import FolderStorage
 from mtbsync_daemon.tasks import ingest, transcode
 from mtbsync_daemon.tasks.away import AwayError
@@ -43,6 +43,7 @@ class Work:
         self.stages: list[str] = []
         self.lines: list[str] = []
         self.done = 0.0
+        self.cleared = Path()
 
     @contextmanager
     def stage(self, name: str, total: float | None = None) -> Iterator[Callable[[float], None]]:
@@ -55,6 +56,9 @@ class Work:
 
     def log(self, text: str) -> None:
         self.lines.append(text)
+
+    def clears(self, folder: Path) -> None:
+        self.cleared = folder
 
 
 class _KilledAt(Work):
@@ -148,12 +152,12 @@ def test_what_is_damaged_is_made_again_and_nothing_else(tmp_path: Path, spoilt: 
 def test_a_damaged_manifest_costs_only_time(tmp_path: Path, content: bytes) -> None:
     params = _params(_filmed(tmp_path / "ride.mp4"), tmp_path / "media")
     ingest.run(params, Work())
-    path = tmp_path / "media" / _key("manifest")
+    path = tmp_path / "media" / manifest_of(_key("audio-wav"))
     path.unlink()
     path.write_bytes(content)
     work = Work()
     assert [one["kind"] for one in ingest.run(params, work)["derived"]] == _INGESTED
-    assert "Taking the sound" in work.stages
+    assert work.stages == ["Looking at the frame rate", "Taking the sound", "Storing it"]
 
 
 def test_another_recording_under_the_same_key_is_never_mistaken(tmp_path: Path) -> None:
@@ -261,9 +265,13 @@ def test_p3_killed_at_any_stage_it_goes_on_from_there(tmp_path: Path) -> None:
             check=False,
         )
         assert killed.returncode == -signal.SIGKILL
-        made = json.loads((media / _key("manifest")).read_text(encoding="utf-8"))["made"]
-        assert list(made) == kept
-    before = {kind: one["made_at"] for kind, one in made.items()}
+        names = {kind: media / manifest_of(_key(kind)) for kind in _INGESTED}
+        before = {
+            kind: json.loads(path.read_text(encoding="utf-8"))["made_at"]
+            for kind, path in names.items()
+            if path.exists()
+        }
+        assert list(before) == kept
     result = ingest.run(params, Work())
     assert [one["kind"] for one in result["derived"]] == _INGESTED
     assert {kind: _made_at(result)[kind] for kind in before} == before
@@ -282,8 +290,7 @@ def test_p3_what_was_noted_but_not_put_is_made(tmp_path: Path, monkeypatch: pyte
         patched.setattr(FolderStorage, "put", put_or_die)
         with pytest.raises(KeyboardInterrupt):
             ingest.run(params, Work())
-    noted = json.loads((tmp_path / "media" / _key("manifest")).read_text(encoding="utf-8"))["made"]
-    assert "audio-wav" in noted
+    assert (tmp_path / "media" / manifest_of(_key("audio-wav"))).exists()
     assert [one["kind"] for one in ingest.run(params, Work())["derived"]] == _INGESTED
     assert read_wav(tmp_path / "media" / _key("audio-wav")).duration_s > 1.9
 
@@ -319,6 +326,34 @@ def test_copies_are_made_beside_and_kept(tmp_path: Path) -> None:
     assert again.stages == []
     # Neither task forgets what the other has made.
     assert ingest.run(params, Work()) == ingested
+
+
+def test_what_two_tasks_make_of_one_camera_at_once_is_all_noted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    params = _params(_filmed(tmp_path / "ride.mp4"), tmp_path / "media", kinds=["proxy"])
+    put = FolderStorage.put
+    copied: list[dict[str, Any]] = []
+
+    def put_after_the_other(self: FolderStorage, key: str, source: Path, sha256: str) -> None:
+        if not copied:
+            copied.append({})
+            copied.append(transcode.run(params, Work()))
+        put(self, key, source, sha256)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(FolderStorage, "put", put_after_the_other)
+        ingest.run(params, Work())
+    again = Work()
+    assert transcode.run(params, again) == copied[1]
+    assert again.stages == []
+
+
+def test_whoever_runs_a_task_is_told_where_it_works(tmp_path: Path) -> None:
+    params, work = _params(_filmed(tmp_path / "ride.mp4"), tmp_path / "media", kinds=["proxy"]), Work()
+    transcode.run(params, work)
+    assert work.cleared.parent == tmp_path / "media"
+    assert not work.cleared.exists()
 
 
 def test_only_the_wanted_copies_are_made(tmp_path: Path) -> None:

@@ -31,6 +31,9 @@ class _Work:
     def log(self, text: str) -> None:
         """Nothing is said here."""
 
+    def clears(self, folder: Path) -> None:
+        pass
+
 
 def _params(tmp_path: Path) -> dict[str, Any]:
     for chapter in (1, 2):

@@ -133,7 +133,7 @@ def test_two_sessions_of_one_title_are_told_apart_by_their_ids(daemon: Served) -
         for title, day in (("Race", "2026-07-04"), ("RACE", "2026-07-05"))
     ]
     unclear = _run(daemon, "show", "race")
-    assert unclear.status == 2
+    assert unclear.status == 1
     assert "Several sessions are called race; name one by its id" in unclear.err
     assert all(session_id in unclear.err for session_id in ids)
     for session_id in ids:
@@ -202,7 +202,9 @@ def test_p10_what_cannot_be_added_is_a_sentence(daemon: Served, tmp_path: Path) 
     setting = f'Write `roots = ["{elsewhere.parent.as_posix()}"]` there'
     damaged, note = daemon.film("bad.mp4", DAMAGED), daemon.film("note.txt")
     for status, why, arguments in (
-        (2, "There is no session called Nothing", ("Nothing", here)),
+        (1, "There is no session called Nothing; `mtbsync session list", ("Nothing", here)),
+        (2, "A camera needs a label", ("Race", here, "--camera", " ")),
+        (1, "is a folder; name the files in it", ("Race", elsewhere.parent)),
         (2, "--camera names one camera", ("Race", here, damaged, "--camera", "X")),
         (1, "There is no file", ("Race", here, tmp_path / "missing.mp4")),
         (1, setting, ("Race", elsewhere)),
@@ -215,10 +217,18 @@ def test_p10_what_cannot_be_added_is_a_sentence(daemon: Served, tmp_path: Path) 
     shown = _run(daemon, "show", "Race").out
     assert "Camera A could not be taken in: bad.mp4 is damaged" in shown
     assert "`mtbsync session remove Race A --data" in shown
+    assert _run(daemon, "add", "Race", damaged, "--no-wait").out.startswith("Added to Race: bad.mp4 as A.\n")
+    daemon.until_idle()
     assert "adds its cameras" in _run(daemon, "remove", "Race", "a").out
     assert _run(daemon, "add", "Race", here).status == 0
     twice = _run(daemon, "add", "Race", here)
     assert (twice.status, twice.err) == (1, "one.mp4 is in this session already, as camera A.\n")
+    more = _run(daemon, "add", "Race", here, daemon.film("two.mp4"))
+    assert (more.status, more.err) == (
+        0,
+        "one.mp4 is in this session already, as camera A, and was left out.\n",
+    )
+    assert more.out.startswith("Added to Race: two.mp4 as B.\n")
     copy = _run(daemon, "add", "Race", daemon.film("copy.mp4", here.read_bytes()))
     left_out = "copy.mp4 is the same recording as another camera's, and was left out.\n"
     assert (copy.status, copy.err) == (0, left_out)
@@ -232,8 +242,8 @@ def test_how_cameras_lie_is_shown_with_what_to_do_next(daemon: Served, sounds: S
     assert shown.status == 0
     rows = [line.split() for line in shown.out.splitlines()]
     assert ["A", "0.0", "master"] in rows
-    assert ["B", "+2000.0", "+12.50", "1.5", "7.0", "review", "hybrid", "pending"] in rows
-    assert ["C", "unknown", "0.0", "needs", "pending"] in rows
+    assert ["B", "+2000.0", "+12.50", "1.5", "7.0", "worth", "a", "look", "not", "yet"] in rows
+    assert ["C", "unknown", "0.0", "needs", "your", "hand", "not", "yet"] in rows
     assert "C: It has no sound.\n" in shown.out
     assert "`mtbsync session approve Race B --data" in shown.out
     assert "`mtbsync session correct Race C --offset-ms X --data" in shown.out
@@ -257,6 +267,19 @@ def test_a_session_is_ready_once_a_person_has_decided_on_all(daemon: Served, sou
     ]
     assert "corrected" in _run(daemon, "show", "Race", "--history").out
     assert "There was nothing to approve" in _run(daemon, "approve", "Race").out
+    open_again = _run(daemon, "take-back", "Race", "c")
+    assert open_again.out.startswith("Camera C lies where it was found, and waits for you again.\n")
+    again = _run(daemon, "take-back", "Race", "C")
+    assert (again.status, again.err) == (1, "Nothing was decided on camera C yet.\n")
+
+
+def test_a_camera_is_called_something_else(daemon: Served) -> None:
+    _lined_up(daemon)
+    assert _run(daemon, "label", "Race", "b", " Drone ").out == "Camera B is called Drone now.\n"
+    assert [c["label"] for c in _document(daemon, "show", "Race")["session"]["cameras"]] == ["A", "Drone"]
+    for status, why, new in ((1, "There is a camera A already", "A"), (2, "A camera needs a label", " ")):
+        refused = _run(daemon, "label", "Race", "Drone", new)
+        assert (refused.status, why in refused.err) == (status, True), refused.err
 
 
 def test_a_camera_is_moved_by_milliseconds_and_by_its_own_frames(daemon: Served, sounds: Sounds) -> None:
@@ -288,10 +311,23 @@ def test_p10_what_cannot_be_decided_is_a_sentence_and_changes_nothing(daemon: Se
         (2, "Say one of --offset-ms, --by-ms and --by-frames", ("correct", "Race", "B")),
         (2, "Say one of", ("correct", "Race", "B", "--by-ms", 1, "--by-frames", 1)),
         (2, "--offset-ms is a finite number", ("correct", "Race", "B", "--offset-ms", "nan")),
-        (2, "Camera A is the master", ("correct", "Race", "A", "--offset-ms", 1)),
-        (2, "Race has no camera called Z; its cameras: A, B and C", ("approve", "Race", "B", "Z")),
-        (2, "Race has no camera called Z", ("sync", "Race", "--master", "Z")),
-        (2, "Race has no camera called Z", ("remove", "Race", "Z")),
+        (
+            2,
+            "--offset-ms is a number such as -12.5, not abc.",
+            ("correct", "Race", "B", "--offset-ms", "abc"),
+        ),
+        (2, "--by-frames is a whole number", ("correct", "Race", "B", "--by-frames", "1.5")),
+        (
+            2,
+            "--drift-ppm is from -1000 to 1000, not 5000.",
+            ("correct", "Race", "B", "--by-ms", 1, "--drift-ppm", 5000),
+        ),
+        (1, "Camera A is the master", ("correct", "Race", "A", "--offset-ms", 1)),
+        (1, "Race has no camera called Z; its cameras: A, B and C.", ("approve", "Race", "B", "Z")),
+        (1, "Race has no camera called Z", ("sync", "Race", "--master", "Z")),
+        (1, "Race has no camera called Z", ("remove", "Race", "Z")),
+        (1, f"is a session already, with the id {before['id']};", ("create", "RACE")),
+        (2, "A session needs a title", ("create", " ")),
         (1, "Nothing tells yet where camera C lies", ("correct", "Race", "C", "--by-ms", 1)),
         (2, "--date is a day such as 2026-07-04, not yesterday", ("create", "X", "--date", "yesterday")),
     ):
@@ -301,12 +337,15 @@ def test_p10_what_cannot_be_decided_is_a_sentence_and_changes_nothing(daemon: Se
 
 
 def test_lining_up_again_on_another_camera(daemon: Served) -> None:
-    _lined_up(daemon)
-    again = _document(daemon, "sync", "Race", "--master", "b")["session"]
+    _lined_up(daemon, 3)
+    _document(daemon, "approve", "Race", "C")
+    anew = _run(daemon, "sync", "Race", "--master", "b")
+    assert "They lie on the clock of B now: what you decided on C waits for you again.\n" in anew.out
+    again = _document(daemon, "show", "Race")["session"]
     assert (again["master"], again["wanted_master"]) == ("B", "B")
-    assert [p["camera"] for p in again["placements"]] == ["A"]
+    assert [p["camera"] for p in again["placements"]] == ["A", "C"]
     said = _run(daemon, "sync", "Race", "--master", "").out
-    assert "B: The sounds agree." in said
+    assert "B (hybrid): The sounds agree." in said
     assert "session approve Race" in said
 
 
@@ -347,16 +386,19 @@ def test_an_export_is_written_here_or_where_it_is_told_with_its_losses(
         Path(params["path"]).write_bytes(b"synced")
         return {"name": "Race, Südtirol.otio", "media_type": "application/json"}
 
-    daemon.executor.__dict__["_session_offers"] = lambda params: {"offers": offers}
+    daemon.executor.__dict__["_session_offers"] = lambda params: {
+        "notes": ["B is missing."],
+        "offers": offers,
+    }
     daemon.executor.__dict__["_session_export"] = write
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
     written = _run(daemon, "export", "Race", "--format", "otio")
-    assert (written.out, written.err) == ("Written: Race, Südtirol.otio\n", "No drift.\n")
+    assert (written.out, written.err) == ("Written: Race, Südtirol.otio\n", "B is missing.\nNo drift.\n")
     assert (tmp_path / "here" / "Race, Südtirol.otio").read_bytes() == b"synced"
     out = tmp_path / "edit" / "race.otio"
     document = _document(daemon, "export", "Race", "--format", "otio", "--out", out)
-    assert document == {"ok": True, "files": [str(out)], "losses": ["No drift."]}
+    assert document == {"ok": True, "files": [str(out)], "losses": ["B is missing.", "No drift."]}
     assert out.read_bytes() == b"synced"
     for status, why, arguments in (
         (1, "One track only.", ("--format", "edl")),

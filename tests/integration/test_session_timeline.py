@@ -20,6 +20,8 @@ from mtbsync_integrations.session_formats import session_format_names
 from support.served import Served, Silent, served
 from support.synced import LIES, RATES, TITLE, camera, lined_up_session
 
+STEM = "Race_day_heat_2_3"
+
 
 def params(*cameras: dict[str, Any], missing: tuple[str, ...] = ()) -> dict[str, Any]:
     listed = cameras or (camera("A"), camera("B"), camera("C"))
@@ -41,6 +43,15 @@ def test_the_timeline_runs_at_the_master_s_rate_and_has_a_track_a_camera() -> No
     assert [track.clips[0].path for track in found.tracks] == [f"/footage/{label}.MP4" for label in "ABC"]
     # A begins first; 3.217 s are 80.425 frames, 4.23 s 105.75.
     assert [track.clips[0].frame for track in found.tracks] == [0, 81, 106]
+
+
+def test_a_master_whose_rate_varies_gives_a_rate_that_editors_know() -> None:
+    phone = camera("B")
+    phone["run"]["rate"] = "26599/886"
+    found = told(params(camera("A"), phone))
+    assert found.frames_a_second == "30"
+    assert any("The frame rate of B varies, so the timeline runs at 30;" in loss for loss in found.losses)
+    assert not any("varies" in loss for loss in told(params()).losses)
 
 
 def test_every_piece_shows_the_moment_that_the_master_does() -> None:
@@ -73,8 +84,9 @@ def test_cameras_that_are_missing_or_that_nobody_approved_are_named_everywhere()
         "Nobody has approved yet where these lie: A.",
     )
     assert told(given).losses[:2] == said
-    for offer in session_offers.run(given, Silent())["offers"]:
-        assert tuple(offer["losses"][:2]) == said
+    offered = session_offers.run(given, Silent())
+    assert tuple(offered["notes"]) == said
+    assert not [loss for offer in offered["offers"] for loss in offer["losses"] if loss in said]
     assert told(params()).losses[0].startswith("Cut into pieces")
 
 
@@ -90,27 +102,43 @@ def test_without_any_camera_a_sentence_says_so(tmp_path: Path) -> None:
 
 
 def test_what_is_offered_is_what_writing_then_makes(tmp_path: Path) -> None:
-    offered = session_offers.run(params(), Silent())["offers"]
+    given = params(missing=("D",))
+    found = session_offers.run(given, Silent())
+    offered, names_made = found["offers"], []
     assert [offer["format"] for offer in offered] == list(session_format_names())
     path = tmp_path / "made.zip"
     for offer in offered:
         models.SessionOffer.model_validate(offer | {k: tuple(offer[k]) for k in ("suffixes", "losses")})
         assert offer["problem"] == ""
-        made = session_export.run({**params(), "format": offer["format"], "path": str(path)}, Silent())
-        stem = f"Race_day_heat_2_3_{offer['format'].replace('-', '_')}"
+        made = session_export.run({**given, "format": offer["format"], "path": str(path)}, Silent())
+        names_made.append(made["name"])
         if made["media_type"] == "application/zip":
             with zipfile.ZipFile(path) as archive:
                 *names, losses = archive.namelist()
-                assert names == [f"{stem}{suffix}" for suffix in offer["suffixes"]]
-                assert archive.read(losses).decode() == "".join(f"{s}\n" for s in offer["losses"])
-            assert made["name"] == f"{stem}.zip"
+                assert names == [f"{STEM}{suffix}" for suffix in offer["suffixes"]]
+                said = [*found["notes"], *offer["losses"]]
+                assert archive.read(losses).decode() == "".join(f"{s}\n" for s in said)
         else:
-            assert [made["name"]] == [f"{stem}{suffix}" for suffix in offer["suffixes"]]
+            assert [Path(made["name"]).suffix] == offer["suffixes"]
         assert list(tmp_path.iterdir()) == [path]
+    assert names_made == [
+        f"{STEM}{end}"
+        for end in (
+            "_resolve.otio",
+            ".otio",
+            "_multicam.fcpxml",
+            ".fcpxml",
+            "_premiere.xml",
+            ".kdenlive",
+            "_shotcut.mlt",
+            ".mlt",
+            "_edl.zip",
+        )
+    ]
 
 
 def test_a_rate_that_a_format_cannot_write_is_its_problem_alone() -> None:
-    odd = camera("B", run={**camera("B")["run"], "rate": "1000000/41667"})
+    odd = camera("B", run={**camera("B")["run"], "rate": "25/2"})
     offers = {o["format"]: o for o in session_offers.run(params(odd), Silent())["offers"]}
     assert {name for name, offer in offers.items() if offer["problem"]} == {"premiere"}
     assert (offers["premiere"]["suffixes"], offers["premiere"]["losses"]) == ([".xml"], [])
@@ -155,11 +183,12 @@ def test_the_timeline_over_http(daemon: Served, session_id: str) -> None:
 
 
 def test_offers_and_files_over_http(daemon: Served, session_id: str, tmp_path: Path) -> None:
-    offers = daemon.get(f"/sessions/{session_id}/offers")["offers"]
-    assert [offer["format"] for offer in offers] == list(session_format_names())
+    found = daemon.get(f"/sessions/{session_id}/offers")
+    assert [offer["format"] for offer in found["offers"]] == list(session_format_names())
+    assert found["notes"][0] == "Left out, as nothing tells where they lie: D."
     reply = daemon.ask("GET", f"/api/v1/sessions/{session_id}/exports/otio")
     assert reply.status == 200
-    assert "filename*=UTF-8''Race_day_heat_2_3_otio.otio" in reply.headers["Content-Disposition"]
+    assert f"filename*=UTF-8''{STEM}.otio" in reply.headers["Content-Disposition"]
     path = tmp_path / "back.otio"
     path.write_bytes(reply.body)
     assert [track.name for track in get_format("otio").read(path).timeline.tracks] == ["A", "B", "C"]
@@ -167,7 +196,7 @@ def test_offers_and_files_over_http(daemon: Served, session_id: str, tmp_path: P
     assert lists.headers["Content-Type"] == "application/zip"
     with zipfile.ZipFile(io.BytesIO(lists.body)) as archive:
         names = archive.namelist()
-        assert names[:-1] == [f"Race_day_heat_2_3_edl_{label}.edl" for label in "ABC"]
+        assert names[:-1] == [f"{STEM}_{label}.edl" for label in "ABC"]
         (tmp_path / "B.edl").write_bytes(archive.read(names[1]))
     edl = get_format("edl").read(tmp_path / "B.edl", start=Timecode.parse("01:00:00:00", Rate(Fraction(25))))
     assert edl.timeline.tracks[0].clips()[0][0] == 81

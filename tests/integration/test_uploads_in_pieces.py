@@ -87,6 +87,29 @@ def test_a_file_is_there_once_its_last_piece_has_come(daemon: Served, batch: str
     assert _pending(daemon) == before
 
 
+@pytest.mark.parametrize(
+    "note",
+    [
+        b"",
+        b"\xff",
+        b"[]",
+        b'{"n_bytes": 5}',
+        b'{"n_bytes": "5", "length": 9}',
+        b'{"n_bytes": -1, "length": 9}',
+    ],
+)
+def test_where_a_note_is_damaged_the_file_is_begun_anew(daemon: Served, batch: str, note: bytes) -> None:
+    before = _pending(daemon)
+    assert _send(daemon, batch, FILM[:HALF]).status == 200
+    (pending,) = set(_pending(daemon)) - set(before)
+    (pending / "note.json").write_bytes(note)
+    assert _progress(daemon, batch).status == 404
+    reply = _send(daemon, batch, FILM[HALF:], HALF)
+    assert (reply.status, reply.headers["Upload-Offset"]) == (409, "0")
+    assert _send(daemon, batch, FILM).json["is_whole"]
+    assert _path(daemon, batch).read_bytes() == FILM
+
+
 def test_one_piece_may_be_all_of_it_and_becomes_a_recording(daemon: Served, batch: str) -> None:
     path = _send(daemon, batch, FILM).json["path"]
     (found,) = daemon.post("/recordings", {"paths": [path]})["recordings"]

@@ -15,6 +15,7 @@ from threading import Event
 import pytest
 from watchdog.observers.api import BaseObserver
 
+from mtbsync_daemon.storage.local import FolderStorage
 from mtbsync_daemon.watch.folder import Folder
 from mtbsync_daemon.watch.settle import Stamp
 from mtbsync_daemon.watch.watcher import FolderState, Found, Watched, Watcher
@@ -203,6 +204,7 @@ def test_a_folder_that_another_took_the_place_of_is_watched_again(
 # --- without events -------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_p2_a_thousand_files_without_one_event_are_each_found_once(
     rides: Path, shelf: Shelf, watch: Watch
 ) -> None:
@@ -428,6 +430,37 @@ def test_p7_no_link_is_followed_so_that_nothing_outside_is_found_and_no_loop_han
     (rides / "z2.mp4").write_bytes(b"ride")
     shelf.wait(lambda: ["z2.mp4"] in shelf.names())
     assert shelf.names() == [["z.mp4"], ["z2.mp4"]]
+
+
+def test_what_mtbsync_makes_is_no_footage_wherever_it_is_kept(rides: Path, shelf: Shelf) -> None:
+    made = rides.parent / "made.mp4"
+    made.write_bytes(b"a light copy")
+    kept = rides / "2026" / "kept"
+    FolderStorage(kept).put("projects/alps/proxys/angle-001_v001.mp4", made, "")
+    (rides / "2026" / "ride.mp4").write_bytes(b"ride")
+    folder = _folder(rides, shelf)
+    for now_s in (0.0, 10.0, 20.0):
+        state, _ = folder.look(now_s)
+    assert (shelf.names(), state) == ([["ride.mp4"]], FolderState())
+    folder = _folder(kept, shelf)
+    for now_s in (0.0, 10.0, 20.0):
+        state, _ = folder.look(now_s)
+    assert shelf.names() == [["ride.mp4"]]
+    (sentence,) = state.skipped
+    assert sentence == f"{kept} is where mtbsync keeps what it makes; watch another folder."
+
+
+@LINKS
+def test_what_mtbsync_makes_is_known_also_where_a_link_led_it_there(rides: Path, shelf: Shelf) -> None:
+    made = rides.parent / "made.mp4"
+    made.write_bytes(b"a light copy")
+    (rides / "kept").mkdir()
+    (rides.parent / "link").symlink_to(rides / "kept", target_is_directory=True)
+    FolderStorage(rides.parent / "link").put("projects/alps/proxys/angle-001_v001.mp4", made, "")
+    folder = _folder(rides, shelf)
+    for now_s in (0.0, 10.0, 20.0):
+        folder.look(now_s)
+    assert shelf.names() == []
 
 
 @LINKS

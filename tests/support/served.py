@@ -135,6 +135,9 @@ class Silent:
     def log(self, text: str) -> None:
         pass
 
+    def clears(self, folder: Path) -> None:
+        pass
+
 
 def _really(function: str, params: dict[str, Any]) -> dict[str, Any] | str:
     module, _, name = function.partition(":")

@@ -52,6 +52,23 @@ def sum_up(params: dict[str, Any], work: Work) -> dict[str, Any]:
     return {"total": total}
 
 
+def work_in_scratch(params: dict[str, Any], work: Work) -> dict[str, Any]:
+    """Make a folder to work in, which a task that goes on removes; then do as `end` says."""
+    folder = Path(params["scratch"])
+    folder.mkdir()
+    work.clears(folder)
+    (folder / "large").write_bytes(b"x" * 1000)
+    with work.stage("working"):
+        if params["end"] == "well":
+            (folder / "large").unlink()
+            folder.rmdir()
+            return {}
+        if params["end"] == "crash":
+            os._exit(3)
+        time.sleep(_FOREVER_S)
+    return {}
+
+
 def hurry(params: dict[str, Any], work: Work) -> dict[str, Any]:
     """Tell of progress far more often than anybody can look."""
     with work.stage("hurry", 20_000) as done:

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from mtbsync_daemon.cli import session_words as words
-from mtbsync_daemon.cli.session import first_files
+from mtbsync_daemon.cli.console import Console
+from mtbsync_daemon.cli.session_given import first_files
 from mtbsync_daemon.places import default_data
 from mtbsync_engine.errors import InputError
 
@@ -23,7 +24,7 @@ def _camera(label: str, **more: Any) -> dict[str, Any]:
         "duration_s": 61.4,
         "frames_a_second": "25",
         "has_audio": True,
-        "quality": {"score": 0.876},
+        "quality": {"score": 24.876, "snr_db": 29.6},
         **more,
     }
 
@@ -113,20 +114,65 @@ def test_cameras_and_where_they_lie_in_numbers() -> None:
         "needs-review", _A, _B, silent, coming, master="A", placements=[_lies("B", through="C"), unknown]
     )
     assert words.camera_rows(session) == [
-        ("A", "A.mp4", "1:01", "25", "0.88", "ready"),
-        ("B", "B.mp4", "1:01", "25", "0.88", "ready"),
+        ("A", "A.mp4", "1:01", "25", "30 dB", "ready"),
+        ("B", "B.mp4", "1:01", "25", "30 dB", "ready"),
         ("C", "C.mp4", "1:01", "25", "none", "ready"),
         ("D", "D.mp4", "", "", "", "ready"),
     ]
     assert words.placement_rows(session) == [
-        ("A", "0.0", "", "", "", "", "master", ""),
-        ("B", "+1500.0", "-3.25", "0.8", "12.3", "looks good", "hybrid", "pending"),
-        ("C", "unknown", "", "", "0.0", "needs manual nudge", "", "pending"),
+        ("A", "0.0", "", "", "", "", "master"),
+        ("B", "+1500.0", "-3.25", "0.8", "12.3", "looks good", "not yet"),
+        ("C", "unknown", "", "", "0.0", "needs your hand", "not yet"),
     ]
-    assert words.reasons(session)[0] == "B, laid on C: The sounds agree."
+    assert words.reasons(session)[0] == "B (hybrid), laid on C: The sounds agree."
     assert words.placement_rows(_session("draft", _A)) == []
     event = {"at": 0.0, "camera": "B", "what": "taken back", "offset_ms": None, "drift_ppm": None}
     assert words.history_row(event)[1:] == ("B", "taken back", "unknown", "")
+
+
+def test_what_was_found_says_nothing_of_a_camera_that_a_person_has_put_elsewhere() -> None:
+    put = _lies("B", method=None, trust="needs-manual-nudge", reason="It has no sound.", status="corrected")
+    session = _session("ready", _A, _B, master="A", placements=[put])
+    assert words.placement_rows(session)[1] == ("B", "+1500.0", "-3.25", "", "", "", "corrected")
+    assert words.reasons(session) == ["B: It lies where you put it."]
+
+
+def test_nothing_of_where_cameras_lie_is_cut_off_in_a_window_of_eighty_columns(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    far = {"offset_ms": -3_600_000.0, "drift_ppm": -123.45, "error_ms": 12.3, "score": 123.4}
+    lies = [
+        _lies("B", trust="needs-manual-nudge", **far),
+        _lies("C", trust="review-suggested", **far),
+        _lies("D", status="corrected", **far),
+    ]
+    session = _session("needs-review", _A, _B, _camera("C"), _camera("D"), master="A", placements=lies)
+    console = Console(as_json=False, quiet=False)
+    console.table("On the master's clock", words.PLACEMENTS, words.placement_rows(session))
+    shown = capsys.readouterr().out
+    assert "…" not in shown
+    assert {"needs", "hand", "worth", "corrected", "-3600000.0", "-123.45"} <= set(shown.split())
+
+
+def test_what_waits_again_is_told_with_why() -> None:
+    def placed(master: str, **status: str) -> dict[str, Any]:
+        lies = [_lies(label, status=each) for label, each in status.items()]
+        return _session("needs-review", master=master, placements=lies)
+
+    before = placed("A", B="approved", C="corrected", D="pending")
+    assert words.asked_again(before, placed("B", A="pending", C="pending", D="pending")) == (
+        "They lie on the clock of B now: what you decided on C waits for you again."
+    )
+    assert words.asked_again(before, placed("A", B="pending", C="corrected", D="pending")) == (
+        "They were found elsewhere: what you decided on B waits for you again."
+    )
+    assert words.asked_again(before, before) == ""
+
+
+def test_a_folder_is_no_file(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="is a folder; name the files in it"):
+        first_files([tmp_path])
 
 
 def test_chapters_of_one_recording_are_one_camera(tmp_path: Path) -> None:

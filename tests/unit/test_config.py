@@ -180,3 +180,19 @@ def test_where_nothing_was_set_an_empty_file_is_no_problem(tmp_path: Path) -> No
     path.write_text("", encoding="utf-8")
     asyncio.run(settings.look())
     assert (settings.current, settings.problem) == (Config(), None)
+
+
+@pytest.mark.parametrize("below", ["", "/2026"])
+def test_nothing_is_watched_in_the_storage(tmp_path: Path, below: str) -> None:
+    root = tmp_path.as_posix()
+    sentence = told(
+        tmp_path, f'[[folder]]\npath = "{root}/kept{below}"\n\n[storage]\nfolder = "{root}/kept"\n'
+    )
+    assert "line 4: storage: " in sentence
+    assert "would be taken for footage" in sentence
+
+
+def test_the_storage_may_lie_in_a_watched_folder(tmp_path: Path) -> None:
+    root = tmp_path.as_posix()
+    config = written(tmp_path, f'[[folder]]\npath = "{root}"\n\n[storage]\nfolder = "{root}/kept"\n')
+    assert config.storage.folder == tmp_path / "kept"

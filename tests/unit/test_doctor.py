@@ -201,6 +201,22 @@ def test_a_folder_that_is_a_file_fails(tmp_path: Path) -> None:
     assert level(doctor.look_at_folder(Folder(path=tmp_path / "x"), [])) is Level.FAIL
 
 
+def test_what_mtbsync_keeps_in_a_watched_folder_is_told_and_a_folder_within_it_fails(
+    places: Places, tmp_path: Path
+) -> None:
+    kept = tmp_path / "rides" / "kept"
+    (kept / "projects").mkdir(parents=True)
+    assert doctor.own_near(tmp_path, places.data, kept) == [places.data, kept]
+    assert doctor.own_near(tmp_path / "rides", places.data, kept) == [kept]
+    assert doctor.own_near(kept / "projects", places.data, kept) == [kept]
+    assert doctor.own_near(tmp_path / "others", places.data, kept) == []
+    outer = doctor.look_at_own(Folder(path=tmp_path / "rides"), kept)
+    assert (level(outer), "is passed over" in outer.sentence) == (Level.OK, True)
+    assert level(doctor.look_at_own(Folder(path=kept / "projects"), kept)) is Level.FAIL
+    config = _config(tmp_path, f"[[folder]]\npath = '{tmp_path / 'rides'}'\n[storage]\nfolder = '{kept}'\n")
+    assert "is passed over" in _doctor(places, config).out
+
+
 def test_a_network_share_should_be_polled(tmp_path: Path) -> None:
     mounts = [("/", "ext4"), (str(tmp_path), "nfs4"), (str(tmp_path / "other"), "ext4")]
     found = doctor.look_at_folder(Folder(path=tmp_path), mounts)

@@ -14,11 +14,12 @@ from mtbsync_daemon.config import Config, Keep, load_config
 from mtbsync_daemon.config import Storage as Settings
 from mtbsync_daemon.housekeeping import keep_house
 from mtbsync_daemon.library import Library
+from mtbsync_daemon.own import MARK
 from mtbsync_daemon.places import Places
 from mtbsync_daemon.prune import prune
 from mtbsync_daemon.prune_media import media_to_go, prune_media
 from mtbsync_daemon.storage import open_storage
-from mtbsync_daemon.storage.keys import key_of
+from mtbsync_daemon.storage.keys import key_of, manifest_of
 from mtbsync_daemon.storage.lifecycle import outlived
 from mtbsync_daemon.store import jobs, recordings, sessions
 from mtbsync_daemon.store.database import Store
@@ -166,18 +167,28 @@ def test_what_was_made_of_a_removed_session_goes_and_others_stay(house: House) -
     assert house.is_there(*gone, stays) == [False, False, True]
 
 
-def test_what_was_made_of_a_removed_camera_goes_unless_its_number_is_another_s_by_now(house: House) -> None:
+def test_what_was_made_of_a_removed_camera_goes_and_its_number_is_never_another_s(house: House) -> None:
     session = house.session()
     first, second = house.camera(session, "a"), house.camera(session, "b")
-    gone = house.made(first, Derivative.PROXY)
-    taken_over = house.made(second, Derivative.PROXY)
+    gone = house.made(second, Derivative.PROXY)
     house.store.write(rules.remove_camera, first)
     house.store.write(rules.remove_camera, second)
-    third, fourth = house.camera(session, "c"), house.camera(session, "d")
-    assert house.made(fourth, Derivative.PROXY) == taken_over
-    assert third.angle == first.angle
+    third = house.camera(session, "c")
+    kept = house.made(third, Derivative.PROXY)
+    assert third.angle == 3
     assert house.prune() == [gone]
-    assert house.is_there(taken_over) == [True]
+    assert house.is_there(kept) == [True]
+
+
+def test_what_was_noted_of_a_removed_session_s_things_goes_with_them(house: House) -> None:
+    camera = house.camera(house.session(), "a")
+    keys = [house.made(camera, kind) for kind in (Derivative.PROXY, Derivative.WAV)]
+    for key in keys:
+        house.kept(manifest_of(key))
+    house.store.write(rules.remove, camera.session_id)
+    assert sorted(house.prune()) == sorted(keys)
+    left = [path.name for path in house.places.media.rglob("*") if path.is_file()]
+    assert left == [MARK]
 
 
 def test_what_another_take_replaced_goes(house: House) -> None:
@@ -271,3 +282,17 @@ def test_the_command_says_first_and_removes_then_as_the_settings_say(house: Hous
     done = mtbsync(*options, "--json")
     assert done.document["removed"] == [str(Path(old))], done.err
     assert (house.is_there(old), house.known()) == ([False], [])
+
+
+def test_the_command_tells_why_nothing_could_be_removed(house: House, tmp_path: Path) -> None:
+    house.made(house.camera(house.session(), "a"), Derivative.WAV, days=31)
+    settings = tmp_path / "m.toml"
+    settings.write_text(f"[storage]\nfolder = '{tmp_path / 'drive'}'\n", encoding="utf-8")
+    options = ("prune", "--data", house.places.data, "--config", settings)
+    for _ in range(2):
+        done = mtbsync(*options, "--json")
+        assert "plug its drive in" in done.document["problem"]
+        assert done.document["removed"] == []
+        assert "plug its drive in" in done.err
+    settings.write_text("", encoding="utf-8")
+    assert mtbsync(*options, "--json").document["problem"] == ""

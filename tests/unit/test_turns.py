@@ -148,6 +148,7 @@ def test_a_part_is_found_in_the_whole() -> None:
     assert np.median(off_s(prior, part, whole)) < 0.5
 
 
+@pytest.mark.long
 def test_most_rides_of_winding_trails_are_accepted_and_err_as_much_as_they_say() -> None:
     ratios, medians_s, n_accepted, n_pairs = [], [], 0, 11
     for seed in range(n_pairs):

@@ -145,6 +145,7 @@ def _report(console: Console, done: Pruned, dry_run: bool) -> None:
             "stuck": [str(item.path) for item in done.stuck],
             "freed_bytes": done.n_bytes,
             "over_bytes": done.n_bytes_over,
+            "problem": done.problem,
         }
     )
 

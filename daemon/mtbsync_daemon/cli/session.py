@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import date as Day  # noqa: N812
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mtbsync_daemon.cli import options as o
+from mtbsync_daemon.cli import session_given as given
 from mtbsync_daemon.cli import session_words as words
 from mtbsync_daemon.cli.command import EXIT_INTERRUPTED, UsageError, ends_well
 from mtbsync_daemon.cli.console import Console
@@ -20,11 +21,13 @@ from mtbsync_engine.errors import InputError
 if TYPE_CHECKING:
     from mtbsync_daemon.client import Client
 
-app = typer.Typer(help="Events that several cameras recorded, lined up by their sound.")
+app = typer.Typer(help="Line up several cameras by their sound.")
 
 _PAUSE_S = 0.5
 _PAGE = "200"
 _FORBIDDEN = 403
+_MOST_MS = 1e9
+_MOST_PPM = 1000.0
 NameOfSession = Annotated[str, typer.Argument(metavar="SESSION", help="The session's title, or its id.")]
 NameOfCamera = Annotated[str, typer.Argument(metavar="CAMERA", help="The camera's label.")]
 NoWait = Annotated[bool, typer.Option("--no-wait", help="Only ask for it, and do not wait.")]
@@ -49,10 +52,17 @@ def create(
 
     console = Console(as_json=as_json, quiet=quiet)
     kept = o.data_folder(data)
-    wanted = {"title": title, "project": project, "location": location, "notes": notes}
-    if date is not None:
-        wanted["date"] = _day(date)
-    session = connect(kept).ask("POST", "/sessions", wanted)
+    day = Day.today().isoformat() if date is None else given.day(date)
+    about = {"title": given.filled(title, "A session needs a title"), "date": day}
+    client = connect(kept)
+    for other in _sessions(client):
+        if other["date"] == day and other["title"].casefold() == about["title"].casefold():
+            raise InputError(
+                f"{other['title']} of {day} is a session already, with the id {other['id']}; choose another "
+                "title, or name that one in other commands."
+            )
+    wanted = {**about, "project": project, "location": location, "notes": notes}
+    session = client.ask("POST", "/sessions", wanted)
     step = words.next_step(session, session["title"], kept)
     console.say(f"{session['title']} is a session now, with the id {session['id']}. {step}")
     console.result({"ok": True, "session": session})
@@ -100,15 +110,19 @@ def add(
     console = Console(as_json=as_json, quiet=quiet)
     kept = o.data_folder(data)
     client = connect(kept)
-    firsts = first_files(files)
-    if camera is not None and len(firsts) > 1:
-        raise UsageError(f"--camera names one camera, and these files are {len(firsts)} recordings")
-    session = _named(client, name)
+    firsts = given.first_files(files)
+    if camera is not None:
+        camera = given.filled(camera, "A camera needs a label")
+        if len(firsts) > 1:
+            raise UsageError(f"--camera names one camera, and these files are {len(firsts)} recordings")
+    session = _named(client, name, kept)
     file_of: dict[str, str] = {}
-    for first in firsts:
+    for first in given.new_to(console, session, firsts):
         before = _labels(session)
         session = _with_camera(client, session, first, camera)
-        file_of |= {label: first.name for label in _labels(session) if label not in before}
+        # One that had failed is there already, and begins anew.
+        its = [c for c in session["cameras"] if c["label"] not in before or Path(c["path"]) == first]
+        file_of |= {c["label"]: first.name for c in its}
     told = words.listed([f"{file} as {label}" for label, file in file_of.items()])
     console.say(f"Added to {session['title']}: {told}.")
     if not no_wait:
@@ -143,14 +157,15 @@ def sync(
 ) -> int:
     """Line a session's cameras up once more.
 
-    What you corrected stays, as long as the master does.
+    What you corrected stays; what you approved waits for you again where it is found elsewhere, or laid on
+    another master.
     """
     from mtbsync_daemon.client import connect, quoted
 
     console = Console(as_json=as_json, quiet=quiet)
     kept = o.data_folder(data)
     client = connect(kept)
-    session = _named(client, name)
+    before = session = _named(client, name, kept)
     here = _place(session)
     if master is not None:
         wanted = {"master": master and _camera(session, master)["label"]}
@@ -170,6 +185,8 @@ def sync(
         session = client.get(here)
     if not no_wait:
         _show_placements(console, session)
+        if again := words.asked_again(before, session):
+            console.say(again)
     console.say(words.next_step(session, name, kept))
     console.result({"ok": True, "session": session})
     return 0
@@ -192,7 +209,7 @@ def show(
     console = Console(as_json=as_json, quiet=quiet)
     kept = o.data_folder(data)
     client = connect(kept)
-    session = _named(client, name)
+    session = _named(client, name, kept)
     document: dict[str, Any] = {"ok": True, "session": session}
     about = [session["date"], session["project"], session["location"], words.plain(session["status"])]
     console.say(f"{session['title']} ({', '.join(filter(None, about))})")
@@ -227,7 +244,7 @@ def approve(
     console = Console(as_json=as_json, quiet=quiet)
     kept = o.data_folder(data)
     client = connect(kept)
-    session = _named(client, name)
+    session = _named(client, name, kept)
     if cameras:
         chosen = [_placement(session, camera) for camera in cameras]
         for lies in chosen:
@@ -250,18 +267,36 @@ def correct(
     camera: NameOfCamera,
     offset_ms: Annotated[
         float | None,
-        typer.Option("--offset-ms", help="When it began, in ms after the master; negative: before."),
+        typer.Option(
+            "--offset-ms",
+            parser=given.number("--offset-ms", _MOST_MS),
+            metavar="MS",
+            help="When it began, in ms after the master; negative: before.",
+        ),
     ] = None,
     by_ms: Annotated[
-        float | None, typer.Option("--by-ms", help="How much later it is to lie; negative: earlier.")
+        float | None,
+        typer.Option(
+            "--by-ms",
+            parser=given.number("--by-ms", _MOST_MS),
+            metavar="MS",
+            help="How much later it is to lie; negative: earlier.",
+        ),
     ] = None,
     by_frames: Annotated[
-        int | None, typer.Option("--by-frames", help="The same, in frames of that camera.")
+        int | None,
+        typer.Option(
+            "--by-frames", parser=given.frames, metavar="FRAMES", help="The same, in frames of that camera."
+        ),
     ] = None,
     drift_ppm: Annotated[
         float | None,
         typer.Option(
-            "--drift-ppm", min=-1000, max=1000, help="How its clock drifts.", show_default="as it is"
+            "--drift-ppm",
+            parser=given.number("--drift-ppm", _MOST_PPM),
+            metavar="PPM",
+            help="How its clock drifts.",
+            show_default="as it is",
         ),
     ] = None,
     data: o.DataFolder = None,
@@ -276,14 +311,14 @@ def correct(
     client = connect(kept)
     if sum(way is not None for way in (offset_ms, by_ms, by_frames)) != 1:
         raise UsageError("Say one of --offset-ms, --by-ms and --by-frames")
-    session = _named(client, name)
+    session = _named(client, name, kept)
     lies = _placement(session, camera)
     if offset_ms is None:
         if lies["offset_ms"] is None:
             raise InputError(
                 f"Nothing tells yet where camera {lies['camera']} lies; say it with --offset-ms."
             )
-        moved_ms = _frames_ms(_camera(session, camera), by_frames) if by_frames is not None else by_ms
+        moved_ms = given.frames_ms(_camera(session, camera), by_frames) if by_frames is not None else by_ms
         offset_ms = lies["offset_ms"] + (moved_ms or 0.0)
     wanted = {
         "status": "corrected",
@@ -293,6 +328,57 @@ def correct(
     session = _decide(client, session, lies, wanted)
     console.say(f"Camera {lies['camera']} lies at {offset_ms:+.1f} ms now.")
     console.say(words.next_step(session, name, kept))
+    console.result({"ok": True, "session": session})
+    return 0
+
+
+@app.command("take-back")
+@ends_well
+def take_back(
+    name: NameOfSession,
+    camera: NameOfCamera,
+    data: o.DataFolder = None,
+    as_json: o.AsJson = False,
+    quiet: o.Quiet = False,
+) -> int:
+    """Leave open again where a camera lies, as it was found."""
+    from mtbsync_daemon.client import connect
+
+    console = Console(as_json=as_json, quiet=quiet)
+    kept = o.data_folder(data)
+    client = connect(kept)
+    session = _named(client, name, kept)
+    lies = _placement(session, camera)
+    if lies["status"] == "pending":
+        raise InputError(f"Nothing was decided on camera {lies['camera']} yet.")
+    session = _decide(client, session, lies, {"status": "pending"})
+    console.say(f"Camera {lies['camera']} lies where it was found, and waits for you again.")
+    console.say(words.next_step(session, name, kept))
+    console.result({"ok": True, "session": session})
+    return 0
+
+
+@app.command("label")
+@ends_well
+def label(
+    name: NameOfSession,
+    camera: NameOfCamera,
+    new: Annotated[str, typer.Argument(metavar="LABEL", help="What to call it instead.")],
+    data: o.DataFolder = None,
+    as_json: o.AsJson = False,
+    quiet: o.Quiet = False,
+) -> int:
+    """Call a camera something else."""
+    from mtbsync_daemon.client import connect, quoted
+
+    console = Console(as_json=as_json, quiet=quiet)
+    kept = o.data_folder(data)
+    client = connect(kept)
+    session = _named(client, name, kept)
+    old = _camera(session, camera)["label"]
+    wanted = {"label": given.filled(new, "A camera needs a label")}
+    session = client.ask("PATCH", f"{_place(session)}/cameras/{quoted(old)}", wanted)
+    console.say(f"Camera {old} is called {wanted['label']} now.")
     console.result({"ok": True, "session": session})
     return 0
 
@@ -318,8 +404,9 @@ def export(
     console = Console(as_json=as_json, quiet=quiet)
     kept = o.data_folder(data)
     client = connect(kept)
-    session = _named(client, name)
-    offers = client.get(f"{_place(session)}/offers")["offers"]
+    session = _named(client, name, kept)
+    found = client.get(f"{_place(session)}/offers")
+    offers = found["offers"]
     offer = next((offer for offer in offers if offer["format"] == format_name), None)
     if offer is None:
         known = words.listed([offer["format"] for offer in offers])
@@ -336,9 +423,10 @@ def export(
     with replacing(path) as temporary:
         temporary.write_bytes(content)
     console.say(f"Written: {path}")
-    for loss in offer["losses"]:
+    losses = [*found["notes"], *offer["losses"]]
+    for loss in losses:
         console.warn(loss)
-    console.result({"ok": True, "files": [str(path)], "losses": offer["losses"]})
+    console.result({"ok": True, "files": [str(path)], "losses": losses})
     return 0
 
 
@@ -363,7 +451,7 @@ def remove(
     console = Console(as_json=as_json, quiet=quiet)
     kept = o.data_folder(data)
     client = connect(kept)
-    session = _named(client, name)
+    session = _named(client, name, kept)
     if camera is None:
         client.ask("DELETE", _place(session))
         console.say(f"{session['title']} is no session any more; its footage stays where it is.")
@@ -375,43 +463,6 @@ def remove(
     console.say(words.next_step(left, name, kept))
     console.result({"ok": True, "session": left})
     return 0
-
-
-# --- what is handed in ---------------------------------------------------------------------------------
-
-
-def first_files(files: Sequence[Path]) -> list[Path]:
-    """The first file of each recording that `files` belong to, as a whole path, in order and each once.
-
-    Raises:
-        InputError: one of them is not there.
-    """
-    from mtbsync_engine.media.chapters import chapter_names
-
-    firsts: dict[Path, None] = {}
-    for path in map(Path.absolute, files):
-        try:
-            siblings = [entry.name for entry in path.parent.iterdir()] if path.is_file() else []
-        except OSError as error:
-            raise InputError(f"{path} cannot be read ({error.strerror}).") from error
-        if not siblings:
-            raise InputError(f"There is no file {path}.")
-        firsts[path.with_name(chapter_names(path.name, siblings)[0])] = None
-    return list(firsts)
-
-
-def _day(text: str) -> str:
-    try:
-        return Day.fromisoformat(text).isoformat()
-    except ValueError:
-        raise UsageError(f"--date is a day such as 2026-07-04, not {text}") from None
-
-
-def _frames_ms(camera: Mapping[str, Any], n_frames: int) -> float:
-    """How long so many of a camera's frames last."""
-    from mtbsync_engine.timing import Rate
-
-    return float(n_frames * 1000 / Rate.parse(camera["frames_a_second"]).fps)
 
 
 # --- what the daemon has -------------------------------------------------------------------------------
@@ -427,16 +478,18 @@ def _sessions(client: Client) -> Iterator[dict[str, Any]]:
         query = {"limit": _PAGE, "cursor": page["next_cursor"]}
 
 
-def _named(client: Client, name: str) -> dict[str, Any]:
+def _named(client: Client, name: str, kept: Path) -> dict[str, Any]:
     """The session of that id, or of that title, whatever its capitals."""
     known = list(_sessions(client))
     wanted = name.casefold()
     found = [s for s in known if s["id"] == name] or [s for s in known if s["title"].casefold() == wanted]
     if len(found) > 1:
         ids = words.listed([f"{s['id']} ({s['date']})" for s in found])
-        raise UsageError(f"Several sessions are called {name}; name one by its id: {ids}")
+        raise InputError(f"Several sessions are called {name}; name one by its id: {ids}.")
     if not found:
-        raise UsageError(f"There is no session called {name}; `mtbsync session list` names them.")
+        raise InputError(
+            f"There is no session called {name}; {hint('mtbsync session list', kept)} names them."
+        )
     return found[0]
 
 
@@ -448,14 +501,14 @@ def _camera(session: Mapping[str, Any], label: str) -> Mapping[str, Any]:
     found = same or alike
     if len(found) != 1:
         known = words.listed(_labels(session)) or "none yet"
-        raise UsageError(f"{session['title']} has no camera called {label}; its cameras: {known}")
+        raise InputError(f"{session['title']} has no camera called {label}; its cameras: {known}.")
     return dict(found[0])
 
 
 def _placement(session: Mapping[str, Any], label: str) -> Mapping[str, Any]:
     camera = _camera(session, label)["label"]
     if camera == session["master"]:
-        raise UsageError(f"Camera {camera} is the master, on whose clock the others lie")
+        raise InputError(f"Camera {camera} is the master, on whose clock the others lie.")
     for lies in session["placements"]:
         if lies["camera"] == camera:
             return dict(lies)

@@ -11,10 +11,18 @@ from mtbsync_daemon.cli.hints import hint, word
 
 UNDER_WAY = ("uploading", "ingesting")
 
-CAMERAS = ("camera", "file", "length", "frames/s", "sound", "state")
-PLACEMENTS = ("camera", "offset ms", "drift ppm", "± ms", "score", "trust", "method", "decided")
+CAMERAS = ("camera", "file", "length", "frames/s", "sound over noise", "state")
+# Eighty columns hold these, with all that any of them says.
+PLACEMENTS = ("camera", "offset ms", "drift ppm", "± ms", "score", "trust", "decided")
 SESSIONS = ("session", "id", "date", "cameras", "state")
 HISTORY = ("when", "camera", "what", "offset ms", "drift ppm")
+
+# As the page says it.
+_TRUST = {
+    "looks-good": "looks good",
+    "review-suggested": "worth a look",
+    "needs-manual-nudge": "needs your hand",
+}
 
 
 def session_row(session: Mapping[str, Any]) -> tuple[str, ...]:
@@ -42,19 +50,14 @@ def placement_rows(session: Mapping[str, Any]) -> list[tuple[str, ...]]:
     """Where each camera lies; the master, which lies where it lies, comes first."""
     if session["master"] is None:
         return []
-    rows: list[tuple[str, ...]] = [(session["master"], "0.0", "", "", "", "", "master", "")]
+    rows: list[tuple[str, ...]] = [(session["master"], "0.0", "", "", "", "", "master")]
     for lies in session["placements"]:
-        rows.append(
-            (
-                lies["camera"],
-                *_clock(lies),
-                "" if lies["error_ms"] is None else f"{lies['error_ms']:.1f}",
-                f"{lies['score']:.1f}",
-                plain(lies["trust"]),
-                lies["method"] or "",
-                lies["status"],
-            )
-        )
+        error_ms = "" if lies["error_ms"] is None else f"{lies['error_ms']:.1f}"
+        found = (error_ms, f"{lies['score']:.1f}", _TRUST[lies["trust"]])
+        # What was found says nothing of where a person has put it.
+        told = ("", "", "") if lies["status"] == "corrected" else found
+        decided = "not yet" if lies["status"] == "pending" else lies["status"]
+        rows.append((lies["camera"], *_clock(lies), *told, decided))
     return rows
 
 
@@ -68,9 +71,25 @@ def reasons(session: Mapping[str, Any]) -> list[str]:
     """What each placement rests on, or is missing."""
     said = []
     for lies in session["placements"]:
+        if lies["status"] == "corrected":
+            said.append(f"{lies['camera']}: It lies where you put it.")
+            continue
+        method = f" ({lies['method']})" if lies["method"] else ""
         through = f", laid on {lies['through']}" if lies["through"] else ""
-        said.append(f"{lies['camera']}{through}: {lies['reason']}")
+        said.append(f"{lies['camera']}{method}{through}: {lies['reason']}")
     return said
+
+
+def asked_again(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
+    """That what a person decided of some cameras is open once more; empty where nothing is."""
+    decided = {lies["camera"] for lies in before["placements"] if lies["status"] != "pending"}
+    is_open = [lies["camera"] for lies in after["placements"] if lies["status"] == "pending"]
+    again = [label for label in is_open if label in decided]
+    if not again:
+        return ""
+    moved = before["master"] != after["master"]
+    why = f"They lie on the clock of {after['master']} now" if moved else "They were found elsewhere"
+    return f"{why}: what you decided on {listed(again)} waits for you again."
 
 
 def next_step(session: Mapping[str, Any], name: str, data: Path) -> str:
@@ -141,5 +160,5 @@ def _length(duration_s: float) -> str:
 
 def _sound(camera: Mapping[str, Any]) -> str:
     if camera["quality"] is not None:
-        return f"{camera['quality']['score']:.2f}"
+        return f"{camera['quality']['snr_db']:.0f} dB"
     return "" if camera["has_audio"] or not camera["recording"] else "none"

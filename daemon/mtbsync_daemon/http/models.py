@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from datetime import date
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
@@ -24,6 +25,12 @@ def _storable(text: str) -> str:
 def _not_empty(text: str) -> str:
     if not text.strip():
         raise ValueError("is empty; give the marker a name")
+    return text
+
+
+def _not_blank(text: str) -> str:
+    if not text.strip():
+        raise ValueError("is empty; give the session a title")
     return text
 
 
@@ -252,12 +259,32 @@ class UploadProgress(Document):
 # --- sessions -------------------------------------------------------------------------------------
 
 
+Title = Annotated[str, Field(max_length=200), AfterValidator(_storable), AfterValidator(_not_blank)]
+
+
+def _day(text: str) -> str:
+    try:
+        is_day = str(date.fromisoformat(text)) == text
+    except ValueError:
+        is_day = False
+    if not is_day:
+        raise ValueError("is no day; write one like 2026-07-04")
+    return text
+
+
+def _not_dots(text: str) -> str:
+    if not text.strip("."):
+        raise ValueError("is no name for a camera")
+    return text
+
+
 CameraLabel = Annotated[
     str,
     Field(min_length=1, max_length=40, pattern=r"^[^/\\\s](?:[^/\\]*[^/\\\s])?$"),
     AfterValidator(_storable),
+    AfterValidator(_not_dots),
 ]
-Day = Annotated[str, Field(pattern=r"^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$")]
+Day = Annotated[str, Field(json_schema_extra={"format": "date"}), AfterValidator(_day)]
 Trust = Literal["looks-good", "review-suggested", "needs-manual-nudge"]
 
 
@@ -323,6 +350,7 @@ class Camera(Document):
     frames_a_second: str | None
     width: int
     height: int
+    codec: str
     has_audio: bool
     start_timecode: str | None
     created_utc: str | None
@@ -361,7 +389,7 @@ class Sessions(Document):
 class SessionWanted(Document):
     """A new session; without a date, of today."""
 
-    title: Name
+    title: Title
     project: Text = ""
     date: Day | None = None
     location: Text = ""
@@ -371,7 +399,7 @@ class SessionWanted(Document):
 class SessionChange(Document):
     """What is to be changed of a session; `master` is a camera's label, "" for the one that sounds best."""
 
-    title: Name | None = None
+    title: Title | None = None
     project: Text | None = None
     date: Day | None = None
     location: Text | None = None
@@ -458,8 +486,10 @@ class SessionOffer(Document):
 
 
 class SessionOffers(Document):
-    """Every format that a session's timeline can be written in."""
+    """Every format that a session's timeline can be written in, the one that most ask for first; `notes` hold
+    for all of them."""
 
+    notes: tuple[str, ...]
     offers: tuple[SessionOffer, ...]
 
 

@@ -61,16 +61,21 @@ class Coming:
 
 
 def progress_of(coming: Coming) -> Progress | None:
-    """How much there is; None where nothing is."""
+    """How much there is; None where nothing is, or nothing that can be relied on."""
     if coming.path.is_file():
         n_bytes = coming.path.stat().st_size
         return Progress(n_bytes, n_bytes, is_whole=True)
     try:
         told = json.loads(coming.note.read_text("utf-8"))
-        n_bytes = min(told["n_bytes"], coming.content.stat().st_size)
-    except FileNotFoundError:
+        n_there = coming.content.stat().st_size
+    except (FileNotFoundError, ValueError):
         return None
-    return Progress(n_bytes, told["length"])
+    match told:
+        case {"n_bytes": int(n_bytes), "length": int(length)} if 0 <= n_bytes <= length:
+            return Progress(min(n_bytes, n_there), length)
+        case _:
+            # Damaged: nobody knows how much of it counts.
+            return None
 
 
 async def receive_piece(request: web.Request, coming: Coming, offset: int, length: int) -> Progress:

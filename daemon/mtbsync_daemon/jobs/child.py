@@ -1,7 +1,8 @@
 """What a child process runs: one task after another, until the process that it works for is gone.
 
 Lines of JSON go over the pipes that were its standard input and output. Tasks come in; out go, for each, any
-number of `{"progress": …}` and one `{"outcome": …}`. Whatever a library prints goes to the task's log.
+number of `{"progress": …}` and `{"scratch": …}`, and one `{"outcome": …}`. Whatever a library prints goes to
+the task's log.
 """
 
 from __future__ import annotations
@@ -99,6 +100,9 @@ class _Outgoing:
     def send_progress(self, progress: Progress) -> None:
         self._send(json.dumps({"progress": asdict(progress)}).encode())
 
+    def send_scratch(self, folder: Path) -> None:
+        self._send(json.dumps({"scratch": str(folder)}).encode())
+
     def send_outcome(self, outcome: Outcome) -> None:
         self._send(json.dumps({"outcome": asdict(outcome)}).encode())
 
@@ -138,6 +142,9 @@ class _Work:
 
     def log(self, text: str) -> None:
         _say(text)
+
+    def clears(self, folder: Path) -> None:
+        self._outgoing.send_scratch(folder)
 
 
 def _read_tasks(incoming: BinaryIO, tasks: SimpleQueue[Task]) -> None:

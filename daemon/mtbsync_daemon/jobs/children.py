@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from asyncio.subprocess import PIPE, Process
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -150,6 +152,8 @@ class _Child:
         self._n_tasks = 0
         self._is_busy = False
         self._is_ended = False
+        # What the task that it is busy with would remove at its end.
+        self._scratch: list[Path] = []
 
     @classmethod
     async def start(cls, n_threads: int) -> _Child:
@@ -212,7 +216,11 @@ class _Child:
                 return Outcome(None, f"The process for this spoke nonsense; see {task.log}.", may_pass=True)
             if isinstance(said, Outcome):
                 self._is_busy = False
+                self._scratch.clear()
                 return said
+            if isinstance(said, Path):
+                self._scratch.append(said)
+                continue
             if said is None:
                 break
             on_progress(said)
@@ -222,7 +230,7 @@ class _Child:
         return Outcome(None, _cause_of_death(self._process.returncode or 0, task), may_pass=True)
 
     async def end(self) -> None:
-        """End the process at once, with all that it has started."""
+        """End the process at once, with all that it has started and was working in."""
         if not self._is_ended:
             self._is_ended = True
             self._tasks.close()
@@ -230,15 +238,19 @@ class _Child:
         # What reads from a share that is gone ends no sooner than the reading does.
         with suppress(TimeoutError):
             await asyncio.wait_for(self._process.wait(), _END_WITHIN_S)
+        while self._scratch:
+            await asyncio.to_thread(shutil.rmtree, self._scratch.pop(), ignore_errors=True)
 
 
-def _understood(answer: bytes) -> Progress | Outcome | None:
+def _understood(answer: bytes) -> Progress | Path | Outcome | None:
     """What a line says, or that there is no more; ValueError where no child says so."""
     if not answer:
         return None
     match json.loads(answer):
         case {"progress": {"stage": str(stage), "done": None | float() as done}}:
             return Progress(stage, done)
+        case {"scratch": str(folder)}:
+            return Path(folder)
         case {"outcome": dict(fields)}:
             return Outcome(**fields)
         case other:

@@ -66,6 +66,10 @@ class Work(Protocol):
     def log(self, text: str) -> None:
         """A line for the task's log."""
 
+    def clears(self, folder: Path) -> None:
+        """The task removes `folder`, which it has made, before it ends; where it is stopped or dies, whoever
+        runs it does so."""
+
 
 # Raises MtbsyncError of any kind where it cannot go on.
 TaskFunction = Callable[[dict[str, Any], Work], dict[str, Any]]

@@ -17,7 +17,7 @@ from mtbsync_daemon.library import Library
 from mtbsync_daemon.places import Places
 from mtbsync_daemon.store import events, jobs
 from mtbsync_daemon.store.database import Store
-from mtbsync_daemon.store.jobs import MAX_ATTEMPTS, QUICK, SLOW, JobRow, Kind, State
+from mtbsync_daemon.store.jobs import MAX_ATTEMPTS, QUICK, SLOW, JobRow, Kind
 from mtbsync_engine.errors import MtbsyncError, OutputError
 
 # How long to wait until a full disk may have room again.
@@ -97,7 +97,7 @@ class Queue:
             self._cancelled.add(job_id)
             running.cancel()
             await asyncio.wait([running])
-        return await asyncio.to_thread(self._store.write, _cancel, job_id)
+        return await asyncio.to_thread(self._store.write, _cancel, self._library, job_id)
 
     async def _fill(self) -> None:
         for lane in self._lanes:
@@ -183,9 +183,9 @@ def _recover(db: sqlite3.Connection, library: Library, boot_id: str) -> None:
     events.prune(db)
 
 
-def _cancel(db: sqlite3.Connection, job_id: str) -> bool:
+def _cancel(db: sqlite3.Connection, library: Library, job_id: str) -> bool:
     job = jobs.get(db, job_id)
     if job is None or not job.state.is_active:
         return False
-    jobs.end(db, job_id, State.CANCELLED, error="Cancelled.")
+    library.cancelled(db, job)
     return True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import PurePosixPath
 
 from mtbsync_daemon.storage import StorageError
 
@@ -12,7 +13,6 @@ _ENDINGS = {
     "thumbnail": "jpg",
     "proxy": "mp4",
     "mezzanine": "mp4",
-    "manifest": "json",
 }
 # A plain word that every system takes as a name; those that begin with a dot are the storage's own.
 _PART = r"[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_-])?"
@@ -21,9 +21,15 @@ _LONGEST_KEY = 500
 
 
 def key_of(prefix: str, kind: str, angle: int, take: int) -> str:
-    """The key of a file of this kind, which is a `Derivative` or "manifest": it was made of the `take`-th
-    recording of the camera number `angle`, in a session whose keys begin with `prefix`."""
+    """The key of a file of this kind, which is a `Derivative`: it was made of the `take`-th recording of the
+    camera number `angle`, in a session whose keys begin with `prefix`."""
     return f"{prefix}/{kind}s/angle-{angle:03d}_v{take:03d}.{_ENDINGS[kind]}"
+
+
+def manifest_of(key: str) -> str:
+    """The key of what is noted about the file under `key`, which `key_of` gave."""
+    prefix, folder, name = key.rsplit("/", 2)
+    return f"{prefix}/manifests/{PurePosixPath(name).stem}_{folder}.json"
 
 
 def check_key(key: str) -> str:

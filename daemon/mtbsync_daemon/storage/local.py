@@ -2,7 +2,8 @@
 
 What is kept is a hard link to what was given wherever that is possible, so that large files take no time and
 no more room: whoever gave it may remove or replace it, but must not write into it. Beside each file lies a
-note of its SHA-256, which counts while the file is of the size and the moment that the note says.
+note of its SHA-256, which counts while the file is of the size and the moment that the note says. The folder
+is marked as mtbsync's own before anything comes into it, so that nobody who watches it takes in what is kept.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from mtbsync_daemon.own import mark
 from mtbsync_daemon.storage import StorageError, Stored
 from mtbsync_daemon.storage.keys import check_key
 from mtbsync_daemon.storage.whole import beside, to_disk
@@ -28,6 +30,7 @@ class FolderStorage:
         path = self._path(key)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
+            mark(self._folder)
             with beside(path) as temporary:
                 _link_or_copy(source, temporary)
                 # First, so that no note ever speaks of another file than its own.

@@ -125,8 +125,9 @@ def enqueue(
 def claim(db: sqlite3.Connection, boot_id: str, kinds: Sequence[Kind]) -> JobRow | None:
     """The job of these kinds to be done next, now running; None where nothing is due.
 
-    Of one recording only one thing is done at a time, but for its light copies. Syncs wait until every trail
-    is indexed that can be now, so that a run is compared with all of them.
+    Of one recording only one thing is done at a time, but for its light copies, and one session is lined up
+    once at a time. Syncs wait until every trail is indexed that can be now, so that a run is compared with
+    all of them.
     """
     row = db.execute(
         "SELECT * FROM jobs WHERE state = 'queued' AND (not_before <= ?1 OR not_before > ?1 + ?2) "
@@ -137,6 +138,8 @@ def claim(db: sqlite3.Connection, boot_id: str, kinds: Sequence[Kind]) -> JobRow
         "AND other.kind NOT IN ('light', 'transcode'))) "
         "AND (kind != 'sync' OR NOT EXISTS (SELECT 1 FROM jobs AS other WHERE other.kind = 'index' "
         "AND (other.state = 'running' OR other.state = 'queued' AND other.not_before <= ?1))) "
+        "AND (kind != 'line_up' OR NOT EXISTS (SELECT 1 FROM jobs AS other WHERE other.kind = 'line_up' "
+        "AND other.state = 'running' AND other.params = jobs.params)) "
         "ORDER BY priority DESC, created_at, id LIMIT 1",
         (now(), _LONGEST_WAIT_S, json.dumps(kinds)),
     ).fetchone()

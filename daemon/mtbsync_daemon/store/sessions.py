@@ -73,7 +73,8 @@ class SessionRow:
 
 @dataclass(frozen=True)
 class CameraRow:
-    """A camera of a session. `problem` says what went wrong where it failed."""
+    """A camera of a session. `problem` says what went wrong, or what is waited for; `has_sound` is None until
+    it was ingested."""
 
     session_id: str
     label: str
@@ -82,6 +83,7 @@ class CameraRow:
     path: Path
     recording_id: str | None
     job_id: str | None
+    has_sound: bool | None
     state: CameraState
     problem: str
 
@@ -122,7 +124,8 @@ class LineUpRow:
 
 @dataclass(frozen=True)
 class PlacementRow:
-    """Where a camera lies on the master's clock: as it was found (None: nothing tells), and by a person."""
+    """Where a camera lies on the master's clock: as it was found (None: nothing tells), and by a person. Each
+    change gives it a `version` that it has never had."""
 
     session_id: str
     label: str
@@ -230,19 +233,18 @@ def state_of(db: sqlite3.Connection, session_id: str) -> SessionState:
     """How far a session is, told from its cameras, its jobs and what people decided."""
     found = cameras(db, session_id)
     states = {camera.state for camera in found}
-    if not states:
-        return SessionState.DRAFT
     if states & {CameraState.UPLOADING, CameraState.INGESTING}:
         return SessionState.INGESTING
     if is_lining_up(db, session_id):
         return SessionState.SYNCING
     if CameraState.FAILED in states:
         return SessionState.NEEDS_REVIEW
+    if len(found) < 2:
+        return SessionState.DRAFT
     lies = {p.label: p.status for p in placements(db, session_id)}
     known = line_up(db, session_id)
     if known is None:
-        # A single camera is yet to get others.
-        return SessionState.DRAFT if len(found) == 1 else SessionState.NEEDS_REVIEW
+        return SessionState.NEEDS_REVIEW
     others = [c.label for c in found if c.label != known.master]
     is_decided = all(lies.get(label, Decided.PENDING) is not Decided.PENDING for label in others)
     return SessionState.READY if is_decided else SessionState.NEEDS_REVIEW
@@ -340,6 +342,10 @@ def rename_camera(db: sqlite3.Connection, row: CameraRow, label: str) -> None:
 
 def remove_camera(db: sqlite3.Connection, row: CameraRow) -> None:
     """Take a camera out of its session; its recording stays."""
+    db.execute(
+        "UPDATE placements SET through = NULL WHERE session_id = ? AND through = ?",
+        (row.session_id, row.label),
+    )
     db.execute("DELETE FROM cameras WHERE session_id = ? AND label = ?", (row.session_id, row.label))
     events.add(db, "session", row.session_id)
 
@@ -349,18 +355,7 @@ def _cameras(rows: Iterable[sqlite3.Row]) -> list[CameraRow]:
 
 
 def _camera(row: sqlite3.Row) -> CameraRow:
-    job_state = None if row["job_state"] is None else State(row["job_state"])
-    problem = ""
-    if row["recording_id"] is None and row["refused"] is not None:
-        state, problem = CameraState.FAILED, row["refused"]
-    elif row["recording_id"] is None:
-        state = CameraState.INGESTING if row["is_taken"] else CameraState.UPLOADING
-    elif job_state is State.DONE:
-        state = CameraState.READY
-    elif job_state in (State.FAILED, State.CANCELLED):
-        state, problem = CameraState.FAILED, row["job_error"] or ""
-    else:
-        state = CameraState.INGESTING
+    state, problem = _how_far(row)
     return CameraRow(
         row["session_id"],
         row["label"],
@@ -369,9 +364,25 @@ def _camera(row: sqlite3.Row) -> CameraRow:
         Path(os.fsdecode(row["path"])),
         row["recording_id"],
         row["job_id"],
+        None if row["has_sound"] is None else bool(row["has_sound"]),
         state,
         problem,
     )
+
+
+def _how_far(row: sqlite3.Row) -> tuple[CameraState, str]:
+    """A camera's state and what there is to say of that."""
+    if row["recording_id"] is None:
+        problem = row["refused"] or row["problem"]
+        if problem is not None:
+            return CameraState.FAILED, problem
+        return (CameraState.INGESTING if row["is_taken"] else CameraState.UPLOADING), ""
+    job_state = None if row["job_state"] is None else State(row["job_state"])
+    if job_state is State.DONE:
+        return CameraState.READY, ""
+    is_over = job_state in (State.FAILED, State.CANCELLED)
+    # What is tried again by itself has something to say too.
+    return (CameraState.FAILED if is_over else CameraState.INGESTING), row["job_error"] or ""
 
 
 # --- what was made of their footage ------------------------------------------------------------------
@@ -443,6 +454,13 @@ def busy(db: sqlite3.Connection) -> frozenset[str]:
     return frozenset(row[0] for row in db.execute("SELECT * FROM busy"))
 
 
+def forget_of_camera(db: sqlite3.Connection, row: CameraRow) -> None:
+    """Forget what was made of a camera's footage, and where it lies: that is another's by now."""
+    for table in ("derived", "placements"):
+        db.execute(f"DELETE FROM {table} WHERE session_id = ? AND label = ?", (row.session_id, row.label))
+    events.add(db, "session", row.session_id)
+
+
 def _derived(rows: Iterable[sqlite3.Row]) -> list[DerivedRow]:
     return [
         DerivedRow(
@@ -478,6 +496,13 @@ def queued_jobs(db: sqlite3.Connection, session_id: str) -> list[JobRow]:
     )
     found = (jobs.get(db, row["id"]) for row in rows.fetchall())
     return [job for job in found if job is not None]
+
+
+def unplaced(db: sqlite3.Connection, session_id: str) -> bool:
+    """Whether any camera that is ready was not there when the session was lined up last, if it was."""
+    known = line_up(db, session_id)
+    placed = {p.label for p in placements(db, session_id)} | ({known.master} if known is not None else set())
+    return any(c.label not in placed for c in cameras(db, session_id) if c.state is CameraState.READY)
 
 
 def newest_line_up_job(db: sqlite3.Connection, session_id: str) -> str | None:
@@ -551,9 +576,9 @@ def replace_placements(
 def decide(db: sqlite3.Connection, row: PlacementRow) -> None:
     """Note what a person decided: `row` as it is from now on."""
     db.execute(
-        "UPDATE placements SET status = ?, own_offset_ms = ?, own_drift_ppm = ?, version = version + 1 "
+        "UPDATE placements SET status = ?, own_offset_ms = ?, own_drift_ppm = ?, version = ? "
         "WHERE session_id = ? AND label = ?",
-        (row.status, row.own_offset_ms, row.own_drift_ppm, row.session_id, row.label),
+        (row.status, row.own_offset_ms, row.own_drift_ppm, _version(db), row.session_id, row.label),
     )
     events.add(db, "session", row.session_id)
 
@@ -596,9 +621,15 @@ def _put(db: sqlite3.Connection, row: PlacementRow, told_from: Mapping[str, Any]
             row.status,
             row.own_offset_ms,
             row.own_drift_ppm,
-            row.version,
+            _version(db),
         ),
     )
+
+
+def _version(db: sqlite3.Connection) -> int:
+    """One that no placement ever had, as each change of one is an event."""
+    found = db.execute("SELECT ifnull(max(seq), 0) + 1 FROM sqlite_sequence WHERE name = 'events'").fetchone()
+    return int(found[0])
 
 
 def _placement(row: sqlite3.Row) -> PlacementRow:

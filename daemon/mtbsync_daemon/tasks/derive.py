@@ -16,14 +16,14 @@ from typing import Any
 
 from mtbsync_daemon.jobs.executor import Work
 from mtbsync_daemon.storage import Storage, StorageError, open_storage
-from mtbsync_daemon.storage.keys import key_of
+from mtbsync_daemon.storage.keys import key_of, manifest_of
 from mtbsync_daemon.store.ids import now
 from mtbsync_engine.errors import OutputError
 from mtbsync_engine.model import Recording
 
-# A part of the manifest; what an older way of making things made is made anew.
+# A part of each manifest; what an older way of making things made is made anew.
 _VERSION = 1
-_MANIFEST = "manifest"
+_NOTED = ("n_bytes", "sha256", "made_at")
 
 # Writes a file, and tells how much of it is done.
 Make = Callable[[Path, Callable[[float], None]], None]
@@ -32,9 +32,9 @@ Make = Callable[[Path, Callable[[float], None]], None]
 class Shelf:
     """The place of one camera's derivatives in the storage.
 
-    Beside them lies a manifest: which recording they were made of, and the size and SHA-256 of each. It is
-    noted there before a file comes, so that what is on the shelf is right exactly where it agrees with the
-    manifest, whenever whoever puts things there is killed.
+    Beside them lies a manifest for each: which recording it was made of, its size and its SHA-256. It is put
+    there before the file comes, so that what is on the shelf is right exactly where it agrees with its
+    manifest, whenever whoever puts things there is killed, and whatever another puts there at the same time.
     """
 
     def __init__(self, params: Mapping[str, Any], fingerprint: str, scratch: Path, work: Work) -> None:
@@ -54,7 +54,7 @@ class Shelf:
             MtbsyncError: it cannot be made, or the storage cannot be reached.
         """
         key = self._key(kind)
-        noted = self._noted().get(kind)
+        noted = self._noted(key)
         path = None if noted is None else self._whole(key, noted)
         if noted is None or path is None:
             path = self._scratch / kind / PurePosixPath(key).name
@@ -63,14 +63,16 @@ class Shelf:
                 make(path, done)
             with self._work.stage("Storing it"):
                 noted = {"n_bytes": path.stat().st_size, "sha256": sha256_of(path), "made_at": now()}
-                self._note(kind, noted)
+                self._note(key, noted)
                 self._storage.put(key, path, noted["sha256"])
         self.derived.append({"kind": kind, "key": key, **noted})
         return path
 
     def lack(self, kind: str) -> None:
         """There is no such derivative of this recording, so none of another's is to be found either."""
-        self._storage.remove(self._key(kind))
+        key = self._key(kind)
+        self._storage.remove(key)
+        self._storage.remove(manifest_of(key))
 
     def _key(self, kind: str) -> str:
         prefix, angle, take = self._place
@@ -87,27 +89,25 @@ class Shelf:
             return None
         return path if sha256_of(path) == noted["sha256"] else None
 
-    def _noted(self) -> dict[str, dict[str, Any]]:
-        """By kind, what the manifest says of this recording's derivatives."""
-        key = self._key(_MANIFEST)
-        if self._storage.stat(key) is None:
-            return {}
+    def _noted(self, key: str) -> dict[str, Any] | None:
+        """What is noted about the file under `key`, if that was made of this recording."""
+        name = manifest_of(key)
+        if self._storage.stat(name) is None:
+            return None
         try:
-            manifest = json.loads(self._storage.fetch(key, self._scratch).read_text(encoding="utf-8"))
+            manifest = json.loads(self._storage.fetch(name, self._scratch).read_text(encoding="utf-8"))
             is_ours = manifest["version"] == _VERSION and manifest["fingerprint"] == self._fingerprint
-            return dict(manifest["made"]) if is_ours else {}
+            return {what: manifest[what] for what in _NOTED} if is_ours else None
         except (StorageError, KeyError, TypeError, ValueError):
-            # Without a manifest all is made again.
-            return {}
+            # Without a manifest it is made again.
+            return None
 
-    def _note(self, kind: str, noted: Mapping[str, Any]) -> None:
-        made = {**self._noted(), kind: noted}
-        manifest = {"version": _VERSION, "fingerprint": self._fingerprint, "made": made}
-        path = self._scratch / PurePosixPath(self._key(_MANIFEST)).name
-        # A file of its own, as the storage may keep the one before as it is.
-        path.unlink(missing_ok=True)
+    def _note(self, key: str, noted: Mapping[str, Any]) -> None:
+        name = manifest_of(key)
+        path = self._scratch / PurePosixPath(name).name
+        manifest = {"version": _VERSION, "fingerprint": self._fingerprint, **noted}
         path.write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
-        self._storage.put(self._key(_MANIFEST), path, sha256_of(path))
+        self._storage.put(name, path, sha256_of(path))
 
 
 @contextmanager
@@ -119,12 +119,13 @@ def shelf_of(params: Mapping[str, Any], recording: Recording, work: Work) -> Ite
         StorageError: the storage cannot be opened.
         OutputError: there is no room for what is being made.
     """
-    # Beside what is kept on this computer, where there is room, and where the daemon clears away what a task
-    # that was killed has left.
+    # Beside what is kept on this computer, where there is room, and where a daemon that was killed with its
+    # tasks clears away what they have left as it starts.
     folder = Path(params["storage"]["default"])
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(prefix=".mtbsync-", dir=folder) as scratch:
+            work.clears(Path(scratch))
             yield Shelf(params, recording.fingerprint, Path(scratch), work)
     except OSError as error:
         raise OutputError(f"{folder} could not be written: {error.strerror or error}.") from error

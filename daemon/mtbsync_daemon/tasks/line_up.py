@@ -25,7 +25,8 @@ _CACHE = "fetched"
 def run(params: dict[str, Any], work: Work) -> dict[str, Any]:
     """`cameras` as `sessions.line_up_params` lists them; `wanted_master` is the angle of the one that the
     others are laid on, None for the one that sounds best. Gives the master's angle, how good each sound is by
-    angle, and for every other camera where it lies; offsets are None where nothing tells.
+    angle, and for every other camera where it lies; offsets are None where nothing tells. Where sounds are
+    not in the storage any more, it only gives the angles of those that are `gone`.
 
     Raises:
         StorageError: a sound cannot be reached.
@@ -34,6 +35,9 @@ def run(params: dict[str, Any], work: Work) -> dict[str, Any]:
     storage = open_storage(params["storage"])
     angles = {camera["label"]: camera["angle"] for camera in params["cameras"]}
     wanted = next((label for label, angle in angles.items() if angle == params["wanted_master"]), None)
+    gone = [c["angle"] for c in params["cameras"] if c["sound"] and storage.stat(c["sound"]) is None]
+    if gone:
+        return {"gone": gone}
     evidence = {c["label"]: _evidence(c, storage, Path(params["artifacts"]), work) for c in params["cameras"]}
     with work.stage("Listening to the cameras", len(evidence)) as done:
         found = line_up(evidence, wanted, on_step=done)

@@ -12,7 +12,8 @@ from mtbsync_engine.media import probe
 
 
 def run(params: dict[str, Any], work: Work) -> dict[str, Any]:
-    """`first` is the group's first chapter. Gives the recording as `sync.run_document` describes it.
+    """`first` is the group's first chapter. Gives the recording as `sync.run_document` describes it, its
+    date and its `codec`.
 
     Raises:
         AwayError: it is not there any more.
@@ -24,4 +25,5 @@ def run(params: dict[str, Any], work: Work) -> dict[str, Any]:
     with work.stage("Reading the file's head"):
         recording = probe(first)
     created = recording.created_utc
-    return run_document(recording) | {"created_utc": created and created.isoformat()}
+    more = {"created_utc": created and created.isoformat(), "codec": recording.codec}
+    return run_document(recording) | more

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from mtbsync_daemon.jobs.executor import Work
-from mtbsync_daemon.tasks.deliver import file_name
 from mtbsync_daemon.tasks.session_timeline import cameras_of, notes
 from mtbsync_daemon.tasks.zip import LOSSES, write_zip
 from mtbsync_engine.files import write_text
@@ -29,14 +28,20 @@ def run(params: dict[str, Any], work: Work) -> dict[str, Any]:
     with work.stage(f"Writing {params['format']}"):
         made = export_session(params["format"], cameras_of(params))
         stem, path = stem_of(params["title"]), Path(params["path"])
-        named = {file_name(stem, params["format"], suffix): text for suffix, text in made.files}
+        named = {_file_name(stem, params["format"], suffix): text for suffix, text in made.files}
         if len(named) == 1:
             ((name, text),) = named.items()
             write_text(path, text)
             return {"name": name, "media_type": "application/octet-stream"}
         losses = "".join(f"{sentence}\n" for sentence in (*notes(params), *made.losses))
         write_zip(path, {**named, LOSSES: losses})
-        return {"name": file_name(stem, params["format"], ".zip"), "media_type": "application/zip"}
+        return {"name": _file_name(stem, params["format"], ".zip"), "media_type": "application/zip"}
+
+
+def _file_name(stem: str, format_name: str, suffix: str) -> str:
+    """What a file in that format is called, without the part of the format's name that `suffix` says."""
+    said = suffix.rpartition(".")[2]
+    return "_".join((stem, *(part for part in format_name.split("-") if part != said))) + suffix
 
 
 def stem_of(title: str) -> str:

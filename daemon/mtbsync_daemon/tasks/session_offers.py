@@ -12,22 +12,24 @@ from mtbsync_integrations.synced import Cameras
 
 
 def run(params: dict[str, Any], work: Work) -> dict[str, Any]:
-    """What `tasks.session_timeline.cameras_of` takes. Gives for every format what it is, how its files' names
-    end, and `losses`, as writing it would tell them, or `problem`, why it cannot be written.
+    """What `tasks.session_timeline.cameras_of` takes. Gives `notes`, which hold for every format, and for
+    each what it is, how its files' names end, and `losses`, as writing it would tell them, or `problem`, why
+    it cannot be written.
 
     Raises:
         ExportError: no camera lies anywhere.
     """
-    cameras, told = cameras_of(params), notes(params)
+    cameras = cameras_of(params)
     with work.stage("Looking at what each format carries"):
-        return {"offers": [_offer(name, cameras, told) for name in session_format_names()]}
+        offers = [_offer(name, cameras) for name in session_format_names()]
+    return {"notes": list(notes(params)), "offers": offers}
 
 
-def _offer(name: str, cameras: Cameras, told: tuple[str, ...]) -> dict[str, Any]:
+def _offer(name: str, cameras: Cameras) -> dict[str, Any]:
     about = {"format": name, "description": describe(name)}
     try:
         made = export_session(name, cameras)
     except ExportError as error:
         return {**about, "suffixes": [suffix_of(name)], "losses": [], "problem": str(error)}
     suffixes = [suffix for suffix, _ in made.files]
-    return {**about, "suffixes": suffixes, "losses": [*told, *made.losses], "problem": ""}
+    return {**about, "suffixes": suffixes, "losses": list(made.losses), "problem": ""}

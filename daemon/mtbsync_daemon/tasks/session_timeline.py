@@ -10,11 +10,11 @@ from mtbsync_daemon.jobs.executor import Work
 from mtbsync_daemon.noted import NotedRun
 from mtbsync_daemon.tasks.deliver import a_copy_that_is_there
 from mtbsync_engine.errors import ExportError
-from mtbsync_engine.timing import Timecode, nearest_frame
+from mtbsync_engine.timing import Rate, Timecode, nearest_frame
 from mtbsync_integrations.formats.losses import listed
 from mtbsync_integrations.media_urls import path_of
 from mtbsync_integrations.session_formats import sync_losses
-from mtbsync_integrations.synced import Angle, Cameras, off_s, synced_timeline
+from mtbsync_integrations.synced import Angle, Cameras, synced_timeline, timeline_rate
 from mtbsync_integrations.timeline import Clip, Timeline
 
 _STARTS = "01:00:00:00"
@@ -29,7 +29,7 @@ def run(params: dict[str, Any], work: Work) -> dict[str, Any]:
     """
     with work.stage("Laying out the cameras"):
         cameras, timeline = cameras_of(params), timeline_of(params)
-        losses = (*notes(params), *sync_losses(cameras, timeline, off_s(cameras, timeline)))
+        losses = (*notes(params), *sync_losses(cameras, timeline))
         told = {
             "name": timeline.name,
             "frames_a_second": str(timeline.rate.fps),
@@ -72,10 +72,9 @@ def cameras_of(params: Mapping[str, Any]) -> Cameras:
         Angle(camera["label"], run.footage(), camera["offset_s"], camera["drift_ppm"])
         for camera, run in zip(listed_cameras, runs, strict=True)
     )
-    pairs = zip(listed_cameras, runs, strict=True)
-    master = next((run for camera, run in pairs if camera["is_master"]), runs[0])
-    start = Timecode.parse(_STARTS, master.rate)
-    return Cameras(params["title"], angles, start, master.width, master.height)
+    k = next((k for k, camera in enumerate(listed_cameras) if camera["is_master"]), 0)
+    start = Timecode.parse(_STARTS, timeline_rate(runs[k].rate))
+    return Cameras(params["title"], angles, start, runs[k].width, runs[k].height, master=k)
 
 
 def notes(params: Mapping[str, Any]) -> tuple[str, ...]:
@@ -85,7 +84,21 @@ def notes(params: Mapping[str, Any]) -> tuple[str, ...]:
         "Left out, as nothing tells where they lie": params["missing"],
         "Nobody has approved yet where these lie": waiting,
     }
-    return tuple(f"{kind}: {listed(labels)}." for kind, labels in kinds.items() if labels)
+    said = [f"{kind}: {listed(labels)}." for kind, labels in kinds.items() if labels]
+    said += [_note_on_rate(camera) for camera in params["cameras"] if camera["is_master"]]
+    return tuple(filter(None, said))
+
+
+def _note_on_rate(master: Mapping[str, Any]) -> str:
+    """What there is to say of the master's rate."""
+    rate = Rate.parse(master["run"]["rate"])
+    chosen = timeline_rate(rate)
+    if chosen == rate:
+        return ""
+    return (
+        f"The frame rate of {master['label']} varies, so the timeline runs at {chosen}; a camera whose rate "
+        "is steady makes a better master."
+    )
 
 
 def _clip(first: int, clip: Clip) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from mtbsync_daemon.own import MARK
 from mtbsync_daemon.watch.gather import is_passed_over, is_wanted
 from mtbsync_daemon.watch.settle import Stamp
 
@@ -29,7 +30,8 @@ def walk(root: Path) -> Tree:
     """List `root` and every folder below it.
 
     Links are not followed: what they lead to inside `root` is found in its own place, and what lies outside
-    is none of ours. `root` itself may be one.
+    is none of ours. `root` itself may be one. What lies in and below a folder that is marked as mtbsync's own
+    is passed over.
 
     Raises:
         OSError: `root` cannot be listed.
@@ -50,6 +52,10 @@ def walk(root: Path) -> Tree:
             continue
         is_bare = not (listings or entries)
         listing = listings[folder] = {}
+        if any(entry.name == MARK for entry in entries):
+            if len(listings) == 1:
+                skipped.append(_is_own(folder))
+            continue
         for entry in entries:
             try:
                 if is_passed_over(entry.name):
@@ -84,6 +90,10 @@ def cannot_be_read(path: str | Path, error: OSError) -> str:
 def as_text(path: str | Path) -> str:
     """`path` as text, for which names need not be: bytes that are none are written as numbers."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def _is_own(path: str) -> str:
+    return f"{as_text(path)} is where mtbsync keeps what it makes; watch another folder."
 
 
 def _unless_gone(path: str, error: OSError) -> list[str]:

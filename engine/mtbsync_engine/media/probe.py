@@ -45,6 +45,7 @@ class _Facts:
     start_timecode: Timecode | None
     created_utc: datetime | None
     has_audio: bool
+    codec: str
 
     def continues(self, other: _Facts) -> bool:
         return (self.rate, self.width, self.height) == (other.rate, other.width, other.height)
@@ -82,6 +83,7 @@ def probe(path: Path, *, use_proxy: bool = True) -> Recording:
         created_utc=first.created_utc,
         fingerprint=fingerprint(facts.path for facts in files),
         has_audio=first.has_audio,
+        codec=first.codec,
     )
 
 
@@ -145,6 +147,7 @@ def _inspect(path: Path) -> _Facts:
             start_timecode=_start_timecode(video, rate),
             created_utc=_created_utc(video),
             has_audio=bool(video.container.streams.audio),
+            codec=video.stream.codec_context.name,
         )
 
 

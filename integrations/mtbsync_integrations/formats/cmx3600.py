@@ -17,7 +17,7 @@ from mtbsync_integrations.formats import Export, edl
 from mtbsync_integrations.formats.carries import Carries
 from mtbsync_integrations.formats.colours import AVID, is_colour_name
 from mtbsync_integrations.formats.ids import with_stable_ids
-from mtbsync_integrations.formats.losses import listed, quoted
+from mtbsync_integrations.formats.losses import listed, quoted, to_check
 from mtbsync_integrations.formats.sources import timeline_start
 from mtbsync_integrations.media_urls import file_name, normal_url
 from mtbsync_integrations.timeline import Clip, Gap, Medium, Reading, Timeline, TimelineMarker, Track
@@ -77,7 +77,7 @@ def encode(timeline: Timeline) -> Export:
         for reel, short in reels.items()
         if reel and reel != short
     )
-    return Export(((SUFFIX, text),), losses + edl.rate_warning(start))
+    return Export(((SUFFIX, text),), losses + edl.rate_warning(start, to_check(timeline)))
 
 
 def read(path: Path, rate: Rate | None = None, start: Timecode | None = None) -> Reading:

@@ -149,11 +149,11 @@ def one_line(text: str, without: str = "") -> str:
     return " ".join(part.strip() for part in parts if part.strip())
 
 
-def rate_warning(start: Timecode) -> tuple[str, ...]:
+def rate_warning(start: Timecode, to_check: str = "the first and the last marker") -> tuple[str, ...]:
     """What to say of frame numbers that no edit list had in mind."""
     if start.rate.nominal < 100:
         return ()
     return (
-        f"Edit lists have no agreed way to count {start.rate} frames a second ({start}); check the first and "
-        "the last marker in your editor.",
+        f"Edit lists have no agreed way to count {start.rate} frames a second ({start}); check "
+        f"{to_check} in your editor.",
     )

@@ -1,7 +1,7 @@
 """A Final Cut Pro project of one multicam clip, whose angles are the timeline's tracks.
 
-The first track is the angle that is seen and heard until the editor switches. `fcpxml` reads it back, as it
-reads any multicam clip: the angle that is seen.
+One track, the first unless told otherwise, is the angle that is seen and heard until the editor switches.
+`fcpxml` reads it back, as it reads any multicam clip: the angle that is seen.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ SUFFIX = fcpxml.SUFFIX
 CARRIES = replace(fcpxml.CARRIES, name=lambda _: "", comment=None, track_names=True)
 
 
-def encode(timeline: Timeline, version: str = fcpxml.VERSION) -> Export:
-    """The timeline, which has a track at least and no markers, in FCPXML `version` 1.8 to 1.13."""
+def encode(timeline: Timeline, version: str = fcpxml.VERSION, *, seen: int = 0) -> Export:
+    """The timeline, which has a track at least and no markers, in FCPXML `version` 1.8 to 1.13. `seen` says
+    which track is, counted from 0."""
     rate, lasts_s = timeline.rate, timeline.n_frames / timeline.rate.fps
     document = Document(timeline, version, timeline.n_frames)
     resources = document.resources
@@ -52,7 +53,7 @@ def encode(timeline: Timeline, version: str = fcpxml.VERSION) -> Export:
         start=time_text(Fraction(0), rate),
         duration=time_text(lasts_s, rate),
     )
-    etree.SubElement(clip, "mc-source", angleID=_angle_id(1), srcEnable="all")
+    etree.SubElement(clip, "mc-source", angleID=_angle_id(seen + 1), srcEnable="all")
     return Export(((SUFFIX, document.text()),), document.doubts())
 
 

@@ -28,9 +28,11 @@ _MEDIUM_WORDS = {
     "rate": "frame rates",
     "n_frames": "lengths",
     "size": "picture sizes",
-    "has_audio": "whether there is sound",
+    "has_audio": "sound",
     "reel": "reels",
 }
+# Less is told as 0.000 s.
+_WORTH_A_WORD_S = Fraction(1, 2000)
 
 
 def fitted(timeline: Timeline, carries: Carries) -> tuple[Timeline, tuple[str, ...]]:
@@ -273,7 +275,7 @@ def _say_what_begins_elsewhere(
     """Name the clips that show another moment of their medium first than they did."""
     begins_s = _timecode_s if carries.timecode_only else _source_in_s
     off = [(was.name, abs(begins_s(now) - begins_s(was))) for was, now in pairs]
-    moved = [(name, off_s) for name, off_s in off if off_s]
+    moved = [(name, off_s) for name, off_s in off if off_s >= _WORTH_A_WORD_S]
     if moved:
         most_s = float(max(off_s for _, off_s in moved))
         names = [f"'{name}'" for name, _ in moved]

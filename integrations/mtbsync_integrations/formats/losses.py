@@ -6,7 +6,10 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from textwrap import shorten
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from mtbsync_integrations.timeline import Timeline
 
 _SHOWN = 5
 _HINT = re.compile(r"CHECK(?:, may be \d+\.\d s off)?: ?")
@@ -41,6 +44,13 @@ def without_review_hint(text: str) -> str:
     """The text of a marker without what `review_hint` put in front of it."""
     hint = _HINT.match(text)
     return text if hint is None else text[hint.end() :]
+
+
+def to_check(timeline: Timeline) -> str:
+    """What a person looks at in a file that nobody has yet seen its editor read."""
+    clips = [clip for track in timeline.tracks for _, clip in track.clips()]
+    is_marked = timeline.markers or any(clip.markers for clip in clips)
+    return "the first and the last marker" if is_marked or not clips else "where the clips begin and end"
 
 
 def listed(things: Sequence[str]) -> str:

@@ -19,7 +19,7 @@ from mtbsync_engine.errors import ExportError
 from mtbsync_engine.timing import Rate, Timecode, nearest_frame
 from mtbsync_integrations.formats import Export, premiere_read, xml
 from mtbsync_integrations.formats.carries import Carries
-from mtbsync_integrations.formats.losses import listed
+from mtbsync_integrations.formats.losses import listed, to_check
 from mtbsync_integrations.formats.media_frames import on_medium
 from mtbsync_integrations.formats.premiere_read import COLOURS, DEFAULT_COLOUR, TICKS_PER_SECOND, packed
 from mtbsync_integrations.timeline import Clip, Medium, Reading, Timeline, TimelineMarker
@@ -68,8 +68,8 @@ def _doubts(timeline: Timeline) -> tuple[str, ...]:
     said = []
     if timeline.rate.fps > 60:
         said.append(
-            f"Premiere's XML was made for up to 60 frames a second, not {timeline.rate}; check the first and "
-            "the last marker in Premiere."
+            f"Premiere's XML was made for up to 60 frames a second, not {timeline.rate}; check "
+            f"{to_check(timeline)} in Premiere."
         )
     odd = dict.fromkeys(
         f"'{m.name}' ({m.start.rate}, as {_written_rate(m.start.rate)})"

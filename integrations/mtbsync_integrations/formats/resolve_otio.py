@@ -15,6 +15,7 @@ from mtbsync_engine.timing import Rate, Timecode
 from mtbsync_integrations.formats import Export, otio_json
 from mtbsync_integrations.formats.carries import Carries
 from mtbsync_integrations.formats.colours import OTIO
+from mtbsync_integrations.formats.losses import to_check
 from mtbsync_integrations.media_urls import path_of
 from mtbsync_integrations.otio_timeline import RESOLVE_KEY, to_otio
 from mtbsync_integrations.timeline import Reading, Timeline
@@ -42,7 +43,7 @@ def encode(timeline: Timeline) -> Export:
             clip.media_reference.target_url = path_of(clip.media_reference.target_url)
     for marker in [*made.tracks.markers, *(m for clip in made.find_clips() for m in clip.markers)]:
         marker.metadata[RESOLVE_KEY] = {"Keywords": [], "Note": marker.comment}
-    unseen = "Nobody has yet seen Resolve read this file; check the first and the last marker."
+    unseen = f"Nobody has yet seen Resolve read this file; check {to_check(timeline)}."
     return Export(((SUFFIX, otio.adapters.write_to_string(made, "otio_json")),), (unseen,))
 
 

@@ -185,6 +185,8 @@ def groups_of(paths: Sequence[Path], roots: Sequence[Path]) -> list[list[StoredF
     found: dict[Path, list[StoredFile]] = {}
     for path in paths:
         check_within(path, within)
+        if path.is_dir():
+            raise Problem(422, f"{shown(path)} is a folder; name the files in it.")
         if path.parent not in folders:
             check_within(path.parent, within)
             folders[path.parent] = _groups_in(path.parent)

@@ -14,7 +14,7 @@ from aiohttp import web
 from mtbsync_daemon import sessions as rules
 from mtbsync_daemon.http import models
 from mtbsync_daemon.http.files import on_disk
-from mtbsync_daemon.http.problems import not_found
+from mtbsync_daemon.http.problems import Problem, not_found
 from mtbsync_daemon.http.roots import shown
 from mtbsync_daemon.http.routes.exports import attached
 from mtbsync_daemon.http.routes.recordings import groups_of, take_groups
@@ -25,7 +25,7 @@ from mtbsync_daemon.rules import StateError
 from mtbsync_daemon.services import Services
 from mtbsync_daemon.store import jobs, recordings, sessions
 from mtbsync_daemon.store.ids import new_id
-from mtbsync_daemon.store.jobs import State
+from mtbsync_daemon.store.jobs import Kind, State
 from mtbsync_daemon.store.recordings import StoredFile
 from mtbsync_daemon.store.sessions import (
     CameraRow,
@@ -35,6 +35,7 @@ from mtbsync_daemon.store.sessions import (
     PlacementRow,
     SessionRow,
 )
+from mtbsync_daemon.watch.gather import is_video
 from mtbsync_engine.confidence import Method, Trust, trust_of
 
 _MOST_EVENTS = 200
@@ -75,6 +76,8 @@ async def add_camera(call: Call, session_id: str, body: models.CameraWanted) -> 
     services = call.services
     if body.upload is not None:
         path = path_of_upload(services, body.upload)
+        if not is_video(path.name):
+            raise Problem(422, f"{path.name} is no video that mtbsync knows by its name.")
         return await call.write(_add_camera, services, session_id, path, body.label, None)
     path = Path(os.path.normpath(body.path or ""))
     roots = (*services.settings.current.readable_roots, services.places.footage)
@@ -145,12 +148,13 @@ async def offers(call: Call, session_id: str) -> models.SessionOffers:
     params = await call.read(_timeline_params, session_id)
     found = await call.ask("session_offers", params)
     return models.SessionOffers(
+        notes=tuple(found["notes"]),
         offers=tuple(
             models.SessionOffer(
                 **{**offer, "suffixes": tuple(offer["suffixes"]), "losses": tuple(offer["losses"])}
             )
             for offer in found["offers"]
-        )
+        ),
     )
 
 
@@ -389,7 +393,7 @@ def _camera(
     return models.Camera(
         label=row.label,
         status=row.state.value,
-        problem=row.problem,
+        problem=row.problem or _trouble_of_copies(db, row),
         file_name=shown(Path(row.path.name)),
         path=shown(row.path),
         recording=row.recording_id,
@@ -397,6 +401,7 @@ def _camera(
         frames_a_second=about.get("rate"),
         width=about.get("width", 0),
         height=about.get("height", 0),
+        codec=about.get("codec", ""),
         has_audio=about.get("has_audio", False),
         start_timecode=about.get("start_timecode"),
         created_utc=about.get("created_utc"),
@@ -413,6 +418,13 @@ def _camera(
             for d in made
         ),
     )
+
+
+def _trouble_of_copies(db: sqlite3.Connection, row: CameraRow) -> str:
+    """Why there is no copy of a camera's footage, where making one has failed."""
+    job = None if row.recording_id is None else jobs.newest_of(db, row.recording_id, Kind.TRANSCODE)
+    failed = job is not None and job.state in (State.FAILED, State.CANCELLED)
+    return f"It has no copy for the page. {job.error}" if job is not None and failed else ""
 
 
 def _placement(row: PlacementRow) -> models.Placement:

@@ -22,6 +22,8 @@ CREATE TABLE cameras (
     path BLOB NOT NULL,                -- the first file that it was added with
     recording_id TEXT REFERENCES recordings (id),  -- NULL until that has come and been looked at
     job_id TEXT REFERENCES jobs (id),  -- its ingest
+    has_sound INTEGER,                 -- whether that has found any; NULL: it has not ended yet
+    problem TEXT,                      -- why its file could not be looked at
     PRIMARY KEY (session_id, label),
     UNIQUE (session_id, recording_id)
 ) STRICT, WITHOUT ROWID;

@@ -2,7 +2,6 @@
 
 import { ask, complain, part } from "./api.js";
 import { html, useEffect, useState, useStore } from "./lib.js";
-import { isOpen } from "./sessions_words.js";
 
 function Offer({ id, offer: { format, description, losses, problem } }) {
   return html`
@@ -21,23 +20,21 @@ function Offer({ id, offer: { format, description, losses, problem } }) {
 
 function Offers({ open }) {
   const { session } = useStore(open.store);
-  const [{ offers, problem }, set] = useState({ offers: null, problem: "" });
+  const [{ notes, offers, problem }, set] = useState({ notes: [], offers: null, problem: "" });
   useEffect(() => {
     let isThere = true;
     const refused = (error) => {
       if (error.status !== 409) complain(error);
-      return { offers: null, problem: error.message };
+      return { notes: [], offers: null, problem: error.message };
     };
-    ask(`/sessions/${part(open.id)}/offers`).then(({ offers: found }) => ({ offers: found, problem: "" }), refused)
+    ask(`/sessions/${part(open.id)}/offers`).then((found) => ({ ...found, problem: "" }), refused)
       .then((told) => isThere && set(told));
     return () => { isThere = false; };
   }, [session]);
   if (problem) return html`<p class="quiet">${problem}</p>`;
   if (offers === null) return html`<p class="quiet" role="status">Looking at what each format carries …</p>`;
-  const nOpen = session.placements.filter(isOpen).length;
   return html`
-    ${nOpen > 0 && html`<p class="notice" role="note">Not every camera was approved yet; files hold them as they lie
-      now.</p>`}
+    ${notes.map((note) => html`<p class="notice" role="note" key=${note}>${note}</p>`)}
     <ul class="offers">${offers.map((offer) => html`
       <${Offer} key=${offer.format} id=${open.id} offer=${offer} />`)}</ul>`;
 }

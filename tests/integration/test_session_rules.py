@@ -12,7 +12,7 @@ from mtbsync_daemon.config import Config, Folder
 from mtbsync_daemon.jobs.executor import Outcome
 from mtbsync_daemon.rules import StateError
 from mtbsync_daemon.store import jobs, recordings, sessions
-from mtbsync_daemon.store.jobs import State
+from mtbsync_daemon.store.jobs import Kind, State
 from mtbsync_daemon.store.sessions import (
     CameraRow,
     CameraState,
@@ -167,6 +167,103 @@ def test_a_file_that_was_replaced_is_another_take(house: House, lined_up: Sessio
     assert all(key.endswith("angle-001_v002") for key in keys)
 
 
+def test_other_footage_has_nothing_of_what_was_made_found_or_decided_before(
+    house: House, lined_up: SessionRow
+) -> None:
+    house.store.write(rules.correct, placement(house, lined_up, "B"), 1234.0)
+    well = house.answers.answers["ingest"]
+    house.answers.answers["ingest"] = lambda params: (
+        Outcome({"derived": [], "has_variable_rate": False}) if params["take"] == 2 else well(params)
+    )
+    house.lands(house.root / "b.mp4", "another view, without sound")
+    house.work()
+    kinds = {d.kind for d in house.store.read(sessions.derived, lined_up.session_id, "B")}
+    assert kinds == {Derivative.PROXY}
+    again = placement(house, lined_up, "B")
+    assert (again.counts_ms, again.status) == (1000.0, Decided.PENDING)
+    assert history(house, lined_up, "B") == ["found", "corrected", "replaced", "found"]
+
+
+def test_whoever_held_the_others_up_and_goes_lets_them_be_lined_up(house: House, session: SessionRow) -> None:
+    for name in ("a", "b"):
+        add(house, session, house.root / f"{name}.mp4", name)
+    house.store.write(rules.add_camera, session, house.root / "never.mp4")
+    house.work()
+    assert house.answers.count("line_up") == 0
+    house.store.write(rules.remove_camera, camera(house, session, "C"))
+    house.work()
+    assert house.answers.count("line_up") == 1
+
+
+@pytest.mark.parametrize("content", ["damaged", "busy"])
+def test_what_cannot_be_read_last_holds_nobody_up(house: House, session: SessionRow, content: str) -> None:
+    for name in ("a", "b"):
+        add(house, session, house.root / f"{name}.mp4", name)
+    house.store.write(rules.add_camera, session, house.root / "c.mp4")
+    house.work()
+    house.lands(house.root / "c.mp4", content)
+    if content == "busy":
+        (job,) = [job for job in house.jobs("probe") if job.params["first"].endswith("c.mp4")]
+        house.store.write(house.library.cancelled, job)
+    house.work()
+    assert camera(house, session, "C").state is CameraState.FAILED
+    assert house.answers.count("line_up") == 1
+    (house.root / "c.mp4").write_text("whole by now")
+    house.store.write(rules.add_camera, session, house.root / "c.mp4")
+    house.lands(house.root / "c.mp4", "whole by now")
+    house.work()
+    assert camera(house, session, "C").state is CameraState.READY
+    assert house.answers.count("line_up") == 2
+
+
+def test_an_ingest_that_is_cancelled_holds_nobody_up(house: House, session: SessionRow) -> None:
+    well = house.answers.answers["ingest"]
+    house.answers.answers["ingest"] = lambda params: (
+        Outcome(None, "The drive is away.", may_pass=True) if params["angle"] == 3 else well(params)
+    )
+    for name in ("a", "b", "c"):
+        add(house, session, house.root / f"{name}.mp4", name)
+    house.work()
+    waits = camera(house, session, "C")
+    assert (waits.state, waits.problem) == (CameraState.INGESTING, "The drive is away.")
+    (job,) = [job for job in house.jobs("ingest") if job.state is State.QUEUED]
+    house.store.write(house.library.cancelled, job)
+    house.work()
+    assert house.answers.count("line_up") == 1
+
+
+def test_a_camera_may_be_named_by_a_later_chapter(house: House, session: SessionRow) -> None:
+    first, later = house.root / "GX010001.MP4", house.root / "GX020001.MP4"
+    later.write_text("the second part")
+    house.store.write(rules.add_camera, session, later)
+    house.lands(first, "the first part", later)
+    house.work()
+    assert camera(house, session, "A").state is CameraState.READY
+
+
+def test_one_camera_that_is_left_is_a_draft(house: House, session: SessionRow) -> None:
+    for name in ("a", "b"):
+        add(house, session, house.root / f"{name}.mp4", name)
+    house.work()
+    house.store.write(rules.remove_camera, camera(house, session, "B"))
+    house.work()
+    assert state(house, session) is SessionState.DRAFT
+
+
+def test_copies_of_what_has_not_come_are_refused(house: House, session: SessionRow) -> None:
+    coming = house.store.write(rules.add_camera, session, house.root / "a.mp4")
+    with pytest.raises(StateError, match="has not come yet"):
+        house.store.write(rules.want_copies, coming, (Derivative.PROXY,))
+
+
+def test_of_one_session_one_lining_up_at_a_time_is_done(house: House, lined_up: SessionRow) -> None:
+    house.store.write(rules.want_line_up, lined_up)
+    changed = house.store.write(sessions.change, lined_up, {"wanted_master": "B"})
+    house.store.write(rules.want_line_up, changed)
+    assert house.store.write(jobs.claim, "boot", [Kind.LINE_UP]) is not None
+    assert house.store.write(jobs.claim, "boot", [Kind.LINE_UP]) is None
+
+
 def test_a_variable_rate_is_made_constant(house: House, session: SessionRow) -> None:
     house.answers.answers["ingest"] = lambda params: Outcome(
         {**(ingested(params).result or {}), "has_variable_rate": True}
@@ -272,22 +369,92 @@ def test_a_sound_that_was_cleared_away_is_taken_out_again_first(house: House, se
     assert [camera["sound"] for camera in again["cameras"]][1] == sound.key
 
 
+def test_a_camera_that_comes_finds_the_others_as_they_were_though_their_sound_was_cleared(
+    house: House, lined_up: SessionRow
+) -> None:
+    for sound in house.store.read(sessions.derived, lined_up.session_id):
+        if sound.kind is Derivative.WAV:
+            house.store.write(sessions.forget_derived, sound)
+    add(house, lined_up, house.root / "d.mp4", "d")
+    house.work()
+    (_, again) = [params for kind, params in house.answers.asked if kind == "line_up"]
+    assert all(camera["sound"] for camera in again["cameras"])
+    assert house.answers.count("ingest") == 7
+
+
+def test_what_is_gone_from_the_storage_is_made_again(house: House, lined_up: SessionRow) -> None:
+    told = iter([Outcome({"gone": [2]})])
+    house.answers.answers["line_up"] = lambda params: next(told, None) or placed(params)
+    house.store.write(rules.want_line_up, lined_up)
+    house.work()
+    assert [params["angle"] for kind, params in house.answers.asked if kind == "ingest"] == [1, 2, 3, 2]
+    assert house.answers.count("line_up") == 3
+    assert state(house, lined_up) is SessionState.NEEDS_REVIEW
+
+
+def test_who_has_no_sound_is_not_asked_for_it_again_and_again(house: House, session: SessionRow) -> None:
+    house.answers.answers["ingest"] = lambda params: Outcome({"derived": [], "has_variable_rate": False})
+    for name in ("a", "b"):
+        add(house, session, house.root / f"{name}.mp4", name)
+    house.work()
+    house.store.write(rules.want_line_up, session)
+    house.work()
+    assert (house.answers.count("ingest"), house.answers.count("line_up")) == (2, 2)
+
+
 def test_no_clock_drifts_without_end(house: House, lined_up: SessionRow) -> None:
     with pytest.raises(StateError, match="1000 ppm"):
         house.store.write(rules.correct, placement(house, lined_up, "B"), 0.0, -2000.0)
 
 
-def test_another_master_means_another_answer_to_every_question(house: House, lined_up: SessionRow) -> None:
+def test_on_another_master_corrections_stay_where_they_were(house: House, lined_up: SessionRow) -> None:
+    house.store.write(rules.correct, placement(house, lined_up, "B"), 1012.5, 100.0)
+    house.store.write(rules.approve, placement(house, lined_up, "C"))
+    versions = {placement(house, lined_up, label).version for label in "BC"}
+    changed = house.store.write(sessions.change, lined_up, {"wanted_master": "C"})
+    house.store.write(rules.want_line_up, changed)
+    house.work()
+    found = {p.label: p for p in house.store.read(sessions.placements, lined_up.session_id)}
+    assert {label: (p.counts_ms, p.counts_ppm, p.status) for label, p in found.items()} == {
+        "A": (-2000.0, 0.0, Decided.PENDING),
+        "B": (-987.5, pytest.approx(100.0), Decided.CORRECTED),
+    }
+    assert not versions & {p.version for p in found.values()}
+    back = house.store.write(sessions.change, changed, {"wanted_master": "B"})
+    house.store.write(rules.want_line_up, back)
+    house.work()
+    from_b = placement(house, lined_up, "C")
+    assert (from_b.counts_ms, from_b.status) == (pytest.approx(987.5, abs=0.1), Decided.CORRECTED)
+
+
+def test_corrections_are_not_laid_on_a_master_that_nobody_is_sure_of(
+    house: House, lined_up: SessionRow
+) -> None:
+    house.answers.answers["line_up"] = lambda params: Outcome(
+        {
+            "master": params["wanted_master"] or 1,
+            "qualities": {},
+            "placements": [where(2, 1.0), where(3, 2.0, 4.0)],
+        }
+    )
+    house.store.write(rules.want_line_up, lined_up)
+    house.work()
     house.store.write(rules.correct, placement(house, lined_up, "B"), 1012.5)
     changed = house.store.write(sessions.change, lined_up, {"wanted_master": "C"})
     house.store.write(rules.want_line_up, changed)
     house.work()
-    assert {
-        p.label: (p.counts_ms, p.status) for p in house.store.read(sessions.placements, lined_up.session_id)
-    } == {
-        "A": (-2000.0, Decided.PENDING),
-        "B": (-1000.0, Decided.PENDING),
-    }
+    assert placement(house, lined_up, "B").status is Decided.PENDING
+
+
+def test_the_master_stays_as_long_as_anything_is_decided(house: House, lined_up: SessionRow) -> None:
+    asked = house.answers.asked
+    add(house, lined_up, house.root / "d.mp4", "d")
+    house.work()
+    house.store.write(rules.approve, placement(house, lined_up, "B"))
+    add(house, lined_up, house.root / "e.mp4", "e")
+    house.work()
+    assert [params["wanted_master"] for kind, params in asked if kind == "line_up"] == [None, None, 1]
+    assert placement(house, lined_up, "B").status is Decided.APPROVED
 
 
 def test_a_camera_is_called_something_else_wherever_it_stands(house: House, lined_up: SessionRow) -> None:
@@ -351,6 +518,9 @@ def test_a_watched_folder_fills_its_session(house: House) -> None:
     found = house.store.read(sessions.titled, "RACE DAY")
     assert found is not None
     assert state(house, found) is SessionState.NEEDS_REVIEW
+    other = house.store.write(rules.create, "Elsewhere")
+    add(house, other, house.root / "c.mp4", "a third view")
+    house.work()
     house.lands(rides / "c.mp4", "a third view", folder=rides)
     house.work()
     assert [p.label for p in house.store.read(sessions.placements, found.session_id)] == ["B", "C"]
