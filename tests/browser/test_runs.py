@@ -208,6 +208,7 @@ def test_a_long_list_comes_in_pieces_as_its_end_does(many: Desk, page: Page) -> 
     expect(page.locator(".runs-more")).to_have_count(0)
 
 
+@pytest.mark.long
 def test_what_comes_while_the_next_piece_is_loaded_stays_listed(many: Desk, page: Page) -> None:
     page.add_init_script(_HOLD_PIECES)
     many.open(page)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Locator, Page, Route, expect
+from playwright.sync_api import Dialog, Locator, Page, Route, expect
 
 from support.desk import Desk
 from support.sessions import BEGINS_S, DRIFT_PPM, TITLE, add_session
@@ -23,6 +23,12 @@ _NOTE_SOUND = """() => {
     window.scheduled.push({ zero_s: at_s - from_s / rate, rate });
     return start.call(this, at_s, from_s);
   };
+}"""
+
+# Sends the beginning of a file that is to have so many bytes, as an upload that breaks off.
+_SEND = """async ([place, bytes, length]) => {
+  const headers = { "Upload-Offset": 0, "Upload-Length": length, "Content-Type": "application/octet-stream" };
+  await fetch(`/api/v1/uploads/${place}`, { method: "PATCH", headers, body: new Uint8Array(bytes) });
 }"""
 
 
@@ -174,6 +180,125 @@ def test_what_is_dropped_onto_a_new_session_is_lined_up(
     begins_s = {"A": BEGINS_S["A"], "B": BEGINS_S["C"]}
     offset_s = begins_s[found["camera"]] - begins_s[session["master"]]
     assert found["offset_ms"] == pytest.approx(1000 * offset_s, abs=1)
+
+
+def test_a_copy_that_broke_off_goes_on_where_it_stopped(
+    desk: Desk, page: Page, made: tuple[Path, str]
+) -> None:
+    film = made[0] / "footage" / "camera-C.mp4"
+    half = film.stat().st_size // 2
+    desk.ask("DELETE", f"/sessions/{made[1]}")
+    session = desk.ask("POST", "/sessions", {"title": "Crash test"})
+    desk.ask("POST", f"/sessions/{session['id']}/cameras", {"upload": "first/camera-C.mp4"})
+    desk.open(page, f"/session/{session['id']}")
+    page.evaluate(_SEND, ["first/camera-C.mp4", list(film.read_bytes()[:half]), film.stat().st_size])
+    cameras = page.locator(".camera")
+    expect(cameras).to_contain_text("drop camera-C.mp4 here again")
+
+    # One that is cancelled before any of it was sent leaves nothing behind.
+    page.route("**/api/v1/uploads/**", lambda route: None)
+    page.locator("input[type=file]").set_input_files(made[0] / "footage" / "camera-A.mp4")
+    expect(cameras).to_have_count(2)
+    page.get_by_role("button", name="Cancel: adding footage").click()
+    expect(cameras).to_have_count(1)
+    page.unroute_all(behavior="ignoreErrors")
+
+    with page.expect_request(lambda request: request.method == "PATCH") as sent:
+        page.locator("input[type=file]").set_input_files(film)
+    assert sent.value.url.endswith("/uploads/first/camera-C.mp4")
+    assert sent.value.headers["upload-offset"] == str(half)
+    expect(cameras).to_contain_text("Ready")
+    (camera,) = desk.ask("GET", f"/sessions/{session['id']}")["cameras"]
+    assert Path(camera["path"]).read_bytes() == film.read_bytes()
+
+
+def test_a_camera_that_nothing_tells_of_is_put_in_its_place_by_what_it_shows(
+    desk: Desk, page: Page, made: tuple[Path, str], place: str
+) -> None:
+    desk.open(page, place)
+    page.get_by_role("button", name="Camera C", exact=True).click()
+    shown = page.get_by_role("group", name="What they show")
+    expect(shown).to_contain_text("Camera C: its copy is still being made.")
+    desk.ask("POST", f"/sessions/{made[1]}/cameras/C/copies", {"kinds": ["proxy"]})
+    video = page.get_by_label("Camera C at the playhead")
+    expect(video).to_be_visible()
+    page.locator(".wave-box").press("ArrowRight")
+    _shows(video, 1.0)
+    page.keyboard.press("Shift+Period")
+    page.keyboard.press("Shift+Period")
+    _shows(video, 0.92)
+    field = page.get_by_role("spinbutton", name="Offset")
+    field.fill("1200")
+    field.press("Enter")
+    expect(shown).to_contain_text("did not record then")
+
+    # It goes along with what is heard.
+    page.locator(".wave-box").press("ArrowRight")
+    page.keyboard.press("Space")
+    desk.until(lambda: not video.evaluate("(video) => video.paused || video.currentTime < 1"))
+    page.keyboard.press("Space")
+    desk.until(lambda: video.evaluate("(video) => video.paused && !video.seeking"))
+    minutes, seconds = page.locator(".playhead").inner_text().split(":")
+    _shows(video, 60 * int(minutes) + float(seconds) - 1.2)
+
+
+def _shows(video: Locator, t_s: float) -> None:
+    within = "(video, t_s) => video.readyState > 1 && !video.seeking && Math.abs(video.currentTime - t_s)"
+    handle = video.element_handle()
+    assert handle is not None
+    video.page.wait_for_function(f"([video, t_s]) => ({within})(video, t_s) < 0.005", arg=[handle, t_s])
+
+
+def test_another_master_is_asked_about_where_somebody_has_decided(
+    desk: Desk, page: Page, made: tuple[Path, str], place: str
+) -> None:
+    answers = [False, True]
+    asked: list[str] = []
+
+    def answer(dialog: Dialog) -> None:
+        asked.append(dialog.message)
+        if answers.pop(0):
+            dialog.accept()
+        else:
+            dialog.dismiss()
+
+    page.on("dialog", answer)
+    desk.open(page, place)
+    expect(row(page, "B")).to_be_visible()
+    page.locator("body").press("a")
+    expect(row(page, "B")).to_contain_text("approved")
+    page.get_by_text("About this session").click()
+    page.get_by_label("The others are laid on").select_option(label="camera B")
+    save = page.get_by_role("button", name="Save", exact=True)
+    save.click()
+    assert "told anew from camera B" in asked[0]
+    assert desk.ask("GET", f"/sessions/{made[1]}")["wanted_master"] is None
+    save.click()
+    desk.until(lambda: desk.ask("GET", f"/sessions/{made[1]}")["wanted_master"] == "B")
+    assert len(asked) == 2
+
+
+def test_what_was_moved_stays_under_another_name_and_a_session_may_go_meanwhile(
+    desk: Desk, page: Page, made: tuple[Path, str], place: str
+) -> None:
+    desk.open(page, place)
+    expect(row(page, "B")).to_be_visible()
+    page.locator("body").press("Period")
+    page.get_by_role("button", name="Change camera B").click()
+    page.get_by_label("Name", exact=True).fill("Helmet")
+    page.get_by_label("Name", exact=True).press("Enter")
+    expect(row(page, "Helmet")).to_contain_text("+2346.0 ms")
+    expect(row(page, "Helmet")).to_contain_text("not saved")
+
+    # The master lies where it lies, and says so.
+    page.get_by_role("button", name="Camera A", exact=True).click()
+    page.keyboard.press("Period")
+    expect(page.locator(".said")).to_have_text("Camera A is the master; the others are moved against it.")
+
+    desk.ask("DELETE", f"/sessions/{made[1]}")
+    expect(page.get_by_role("heading", name="This session was forgotten in another window")).to_be_visible()
+    page.get_by_role("link", name="All sessions").click()
+    expect(page.get_by_role("heading", name="Sessions", exact=True)).to_be_visible()
 
 
 @pytest.mark.long

@@ -10,7 +10,7 @@ const AGAIN_MS = 5000;
 const SILENT = 0;
 /** So often a broken connection is taken up again before a person is told. */
 const MOST_BREAKS = 3;
-const NOTHING = { n_bytes: 0, is_whole: false };
+const NOTHING = { n_bytes: 0, length: null, is_whole: false };
 /** For a file picker: what it offers. */
 export const ACCEPTED = [...VIDEO, ...BESIDE].join(",");
 
@@ -29,8 +29,8 @@ function stopped() {
 
 /**
  * What is being sent. `store` has {items}, each {key, batch, file, name, state: "waits" | "sent" | "known" | "failed",
- * isBegun (some of it may be there), share (of it that is sent), path (once it is there), error}. It goes on while other
- * pages are looked at.
+ * isBegun (some of it may be there), share (of it that is sent), path (once it is there), error, onDrop (called where
+ * it is cancelled before any of it was sent)}. It goes on while other pages are looked at.
  */
 class Uploads {
   store = new Store({ items: [] });
@@ -39,26 +39,32 @@ class Uploads {
   #stop = null;
   #nMade = 0;
 
-  /** Send these files, as one batch; those that are dropped together may belong together. Gives what is wrong with the
+  /** Send these files, as one batch; those that are dropped together may belong together. Some of one that `isBegun`
+   * may be there. `onDrop(file)` hears of what is cancelled before any of it is sent. Gives what is wrong with the
    * others. */
-  add(files, batch = newBatch()) {
+  add(files, { batch = newBatch(), isBegun = false, onDrop = () => {} } = {}) {
     const taken = files.filter(({ name }) => endsWith(name, VIDEO) || endsWith(name, BESIDE));
     const left = files.filter((file) => !taken.includes(file)).map(({ name }) => name);
     if (!taken.some(({ name }) => isVideo(name))) {
       return taken.length ? "Drop the videos together with what lies beside them."
         : "None of that is a video that mtbsync knows by its name.";
     }
-    const begun = { batch, state: "waits", isBegun: false, share: 0, path: null, error: "" };
-    const items = taken.map((file) => ({ ...begun, key: ++this.#nMade, file, name: file.name }));
-    this.store.set({ items: [...this.store.get().items, ...items] });
+    const begun = { batch, state: "waits", isBegun, share: 0, path: null, error: "" };
+    const items = taken.map((file) => (
+      { ...begun, key: ++this.#nMade, file, name: file.name, onDrop: () => onDrop(file) }));
+    const isAnew = (other) => other.state === "failed" && other.batch === batch
+      && items.some(({ name }) => name === other.name);
+    this.store.set({ items: [...this.store.get().items.filter((other) => !isAnew(other)), ...items] });
     this.#work();
     return left.length ? `Left out, as no video and no track: ${left.join(", ")}.` : "";
   }
 
   /** Send no more; what is there already stays, and is made known. */
   cancel() {
-    this.store.set({ items: this.store.get().items.filter(({ state }) => state !== "waits") });
+    const { items } = this.store.get();
+    this.store.set({ items: items.filter(({ state }) => state !== "waits") });
     this.#stop?.abort();
+    for (const { state, share, onDrop } of items) if (state === "waits" && share === 0) onDrop();
   }
 
   /** Try once more what failed. */
@@ -133,10 +139,10 @@ function warn(event) {
  * have been sent before. Gives where it lies.
  */
 async function send({ batch, file, isBegun }, signal, onShare) {
-  const at = `/uploads/${part(batch)}/${part(file.name)}`;
+  const at = placeOf(batch, file.name);
   for (let nBreaks = 0; ; nBreaks += 1) {
     try {
-      const there = isBegun || nBreaks > 0 ? await ask(at, { signal }).catch(unlessNone) : NOTHING;
+      const there = isBegun || nBreaks > 0 ? await sentOf(batch, file.name, signal) : NOTHING;
       return there.is_whole ? there.path : (await sendRest(at, file, there.n_bytes, signal, onShare)).path;
     } catch (error) {
       if (error.status !== SILENT || nBreaks === MOST_BREAKS) throw error;
@@ -144,6 +150,13 @@ async function send({ batch, file, isBegun }, signal, onShare) {
       if (signal.aborted) throw stopped();
     }
   }
+}
+
+const placeOf = (batch, name) => `/uploads/${part(batch)}/${part(name)}`;
+
+/** How much of a file is there: {n_bytes, length (of all of it; null where nothing is there), is_whole}. */
+export function sentOf(batch, name, signal) {
+  return ask(placeOf(batch, name), { signal }).catch(unlessNone);
 }
 
 function unlessNone(error) {
@@ -190,10 +203,10 @@ async function makeKnown(path, signal) {
 
 export const uploads = new Uploads();
 
-/** What is being sent, and what could not be. */
-export function Sending() {
+/** What is being sent, and what could not be, but for what is said elsewhere. */
+export function Sending({ isSaid = () => false }) {
   const items = useStore(uploads.store, (state) => state.items);
-  const failed = items.filter(({ state }) => state === "failed");
+  const failed = items.filter((item) => item.state === "failed" && !isSaid(item));
   const going = items.filter(({ state }) => state !== "failed");
   return html`
     ${going.length > 0 && html`<${Going} items=${going} />`}

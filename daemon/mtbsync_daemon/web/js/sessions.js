@@ -6,7 +6,7 @@ import { Store, debounced, html, useEffect, useMemo, useState, useStore } from "
 import { attempt } from "./desk_acts.js";
 import { Loads } from "./marker_places.js";
 import { Thumbnail } from "./sessions_cameras.js";
-import { STATES, waitsOf } from "./sessions_words.js";
+import { STATES, isTitle, waitsOf } from "./sessions_words.js";
 
 const PAUSE_MS = 150;
 const N_PICTURES = 4;
@@ -45,6 +45,7 @@ function New({ onClose }) {
   const begin = (event) => {
     event.preventDefault();
     const { title, date, project, location: where } = Object.fromEntries(new FormData(event.currentTarget));
+    if (!isTitle(title)) return;
     attempt(async () => {
       const body = { title, project, location: where, date: date || null };
       const made = await ask("/sessions", { method: "POST", body });

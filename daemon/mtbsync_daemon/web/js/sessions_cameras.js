@@ -7,7 +7,7 @@ import { Act, attempt } from "./desk_acts.js";
 import { Dialog, close } from "./keys.js";
 import { stageOf } from "./runs_card.js";
 import { Still } from "./runs_still.js";
-import { ACCEPTED, Sending, isVideo, newBatch, uploads } from "./runs_uploads.js";
+import { ACCEPTED, Sending, isVideo, newBatch, sentOf, uploads } from "./runs_uploads.js";
 import { madeOf } from "./sessions_store.js";
 import { CAMERA_STATES } from "./sessions_words.js";
 
@@ -18,8 +18,14 @@ const LATER_CHAPTER = /^(?:G[HXL](?!01)\d{2}|GP\d{2})\d{4}\./i;
 export function Thumbnail({ session, camera }) {
   const made = madeOf(session.id, camera, "thumbnail");
   const picture = made && html`<${Still} key=${made.key} source=${made.url} />`;
-  return html`<span class="camera-picture">${picture ?? html`<span class="run-still">no picture yet</span>`}</span>`;
+  const none = camera.status === "failed" ? "no picture" : "no picture yet";
+  return html`<span class="camera-picture">${picture ?? html`<span class="run-still">${none}</span>`}</span>`;
 }
+
+/** The batch that a camera's file was sent in: the folder that it lies in. */
+const batchOf = ({ path }) => path.split(/[\\/]/).at(-2);
+/** Whether what is sent is a camera's footage. */
+const isOf = (camera) => ({ batch, name }) => name === camera.file_name && batch === batchOf(camera);
 
 function soundOf({ has_audio, quality, recording }) {
   if (recording === null) return "";
@@ -39,10 +45,10 @@ function factsOf(camera) {
 /** What is sent from this page for a camera whose footage has not come. */
 function Coming({ camera }) {
   const items = useStore(uploads.store, (state) => state.items);
-  const item = items.find(({ batch, name }) => camera.path.split(/[\\/]/).slice(-2).join("/") === `${batch}/${name}`);
+  const item = items.find(isOf(camera));
   if (item === undefined) {
-    return html`<p class="small doubt">Its footage has not come, and this page does not send it. If no other does,
-      remove this camera, and add it again.</p>`;
+    return html`<p class="small doubt">Not all of its footage has come, and this page does not send it. If no other
+      does, drop ${camera.file_name} here again: that goes on where it stopped.</p>`;
   }
   return html`<p class="small run-job"><span class="quiet">Is being copied</span>
     <progress value=${item.share} aria-label=${`Copying ${camera.file_name}`}></progress></p>`;
@@ -63,8 +69,12 @@ function Rename({ open, camera, onDone }) {
   const rename = (event) => {
     event.preventDefault();
     const label = event.currentTarget.elements.label.value.trim();
+    if (label === "") {
+      say("A camera needs a name.");
+      return;
+    }
     attempt(async () => {
-      await open.act("PATCH", `/cameras/${part(camera.label)}`, { label });
+      await open.rename(camera.label, label);
       say(`Camera ${camera.label} is called ${label} now.`);
       onDone();
     });
@@ -112,21 +122,54 @@ export async function bring(open, files) {
     say("None of that is a video that mtbsync knows by its name.");
     return;
   }
+  const batches = await begunOf(open, files);
+  const begun = [...batches.values()].flat();
   // Two cameras may call their files alike; what is in one batch lies in one folder.
-  const batches = [];
+  const { cameras } = open.store.get().session;
+  const isTaken = (batch, held, { name }) => held.some((other) => other.name === name)
+    || cameras.some((camera) => isOf(camera)({ batch, name }));
   for (const file of files) {
-    const batch = batches.find(({ held }) => !held.some(({ name }) => name === file.name));
-    if (batch) batch.held.push(file);
-    else batches.push({ name: newBatch(), held: [file] });
+    if (begun.includes(file)) continue;
+    const [, held] = [...batches].find(([batch, others]) => !isTaken(batch, others, file)) ?? [];
+    if (held) held.push(file);
+    else batches.set(newBatch(), [file]);
   }
-  for (const { name, held } of batches) {
+  for (const [batch, held] of batches) {
     for (const file of held) {
-      if (!isVideo(file.name) || LATER_CHAPTER.test(file.name)) continue;
-      await open.act("POST", "/cameras", { upload: `${name}/${file.name}` });
+      if (begun.includes(file) || !isVideo(file.name) || LATER_CHAPTER.test(file.name)) continue;
+      await open.act("POST", "/cameras", { upload: `${batch}/${file.name}` });
     }
-    const problem = uploads.add(held, name);
+    const onDrop = (file) => begun.includes(file) || attempt(() => drop(open, batch, file));
+    const problem = uploads.add(held, { batch, isBegun: held.some((file) => begun.includes(file)), onDrop });
     if (problem) say(problem);
   }
+}
+
+/** Those of the files that were dropped before, and then not all of them came, by the batch that they go on in. */
+async function begunOf(open, files) {
+  const { cameras } = open.store.get().session;
+  const { items } = uploads.store.get();
+  const isSent = (camera) => items.some((item) => item.state !== "failed" && isOf(camera)(item));
+  const broken = cameras.filter((camera) => camera.status === "uploading" && !isSent(camera)).map(batchOf);
+  const batches = new Map();
+  for (const camera of cameras) {
+    if (!broken.includes(batchOf(camera)) || camera.status === "failed" || isSent(camera)) continue;
+    const found = [...batches.values()].flat();
+    const alike = files.filter((file) => file.name === camera.file_name && !found.includes(file));
+    if (alike.length === 0) continue;
+    const { length } = await sentOf(batchOf(camera), camera.file_name);
+    const file = alike.find(({ size }) => length === null || size === length);
+    if (file) batches.set(batchOf(camera), [...batches.get(batchOf(camera)) ?? [], file]);
+  }
+  return batches;
+}
+
+/** Take out the camera of a file that is not sent after all. */
+async function drop(open, batch, { name }) {
+  await open.reload();
+  const { cameras } = open.store.get().session;
+  const camera = cameras.find((one) => one.status === "uploading" && isOf(one)({ batch, name }));
+  if (camera) await open.act("DELETE", `/cameras/${part(camera.label)}`);
 }
 
 /** A dialog that asks for a file on this computer. */
@@ -186,12 +229,13 @@ function Add({ open }) {
 /** The session's cameras, and adding more. */
 export function Cameras({ open }) {
   const { session, isReadOnly } = useStore(open.store);
-  const isSending = useStore(uploads.store, ({ items }) => items.length > 0);
+  const isSaid = (item) => session.cameras.some((camera) => camera.status === "failed" && isOf(camera)(item));
+  const isSending = useStore(uploads.store, (state) => state.items).some((item) => !isSaid(item));
   return html`
     <section class="section" aria-labelledby="cameras-title">
       <div class="bar"><h2 id="cameras-title">Cameras <span class="quiet number">${session.cameras.length}</span></h2>
         ${!isReadOnly && html`<${Add} open=${open} />`}</div>
-      ${isSending && html`<ul><${Sending} /></ul>`}
+      ${isSending && html`<ul><${Sending} isSaid=${isSaid} /></ul>`}
       ${session.cameras.length === 0 && html`<p class="hint">Drop what each camera recorded onto this page: one file is
         one camera. Once two are there, they are lined up by their sound.</p>`}
       <ul class="cameras">${session.cameras.map((camera) => html`

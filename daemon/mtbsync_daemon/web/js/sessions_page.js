@@ -9,10 +9,11 @@ import { useDrop } from "./runs.js";
 import { Cameras, bring } from "./sessions_cameras.js";
 import { Listening } from "./sessions_listen.js";
 import { SessionOut } from "./sessions_out.js";
+import { Pictures } from "./sessions_pictures.js";
 import { History, Review } from "./sessions_review.js";
 import { OpenSession, madeOf } from "./sessions_store.js";
 import { View, Waves, fitted, zoomed } from "./sessions_waves.js";
-import { STATES, isOpen, waitsOf } from "./sessions_words.js";
+import { STATES, isOpen, isTitle, waitsOf } from "./sessions_words.js";
 
 const CHANGED = 412;
 const FIELDS = [["title", "Title"], ["date", "Date"], ["project", "Project"], ["location", "Location"]];
@@ -21,8 +22,8 @@ const SKIP_S = 1;
 
 const chosen = (open, act) => {
   const { selected, isReadOnly } = open.store.get();
-  if (!isReadOnly && open.placement(selected) !== undefined) return act(selected);
-  return undefined;
+  if (isReadOnly || open.isFixed(selected) || open.placement(selected) === undefined) return undefined;
+  return act(selected);
 };
 const nudges = (key, does, of) => ({
   key, does, changes: true, goesOn: true,
@@ -126,9 +127,10 @@ function Listen({ open, listening }) {
 function LineUp({ open }) {
   const { session, isReadOnly } = useStore(open.store);
   const nReady = session.cameras.filter(({ status }) => status === "ready").length;
-  if (isReadOnly || nReady < 2 || session.status === "syncing") return null;
+  if (isReadOnly || nReady < 2) return null;
   const act = () => open.act("POST", "/line-up").then(() => say("The cameras are being lined up."));
-  return html`<${Act} act=${act}>Line up again<//>`;
+  return html`<${Act} act=${act} isOff=${session.status === "syncing"}>
+    ${session.master === null ? "Line up" : "Line up again"}<//>`;
 }
 
 function Lined({ open }) {
@@ -150,6 +152,7 @@ function Lined({ open }) {
           <button type="button" onClick=${() => askFor("help")}>Keys <kbd>?</kbd></button></div></div>
       <${Listen} open=${open} listening=${listening} />
       <${Waves} open=${open} listening=${listening} view=${view} />
+      <${Pictures} open=${open} listening=${listening} />
       <${Review} open=${open} />
       ${asked === "help" && html`<${Help} entries=${entries} onClose=${() => askFor(null)} />`}
     </section>`;
@@ -157,6 +160,14 @@ function Lined({ open }) {
 
 const textsOf = ({ title, date, project, location: where, notes, wanted_master }) => (
   { title, date, project, location: where, notes, master: wanted_master ?? "" });
+
+/** Whether a person means another master, where that changes what was decided. */
+function isMeant(open, master, { wanted_master }) {
+  const { session } = open.store.get();
+  if (master === (wanted_master ?? "") || master === session.master || session.placements.every(isOpen)) return true;
+  return confirm(`Offsets are told anew from ${master ? `camera ${master}` : "the camera that sounds best"}. `
+    + "What you corrected is carried over; what you approved waits for you again.");
+}
 
 /** Its texts and its master; what another window has changed meanwhile is said, and nothing typed is lost. */
 function About({ open }) {
@@ -185,7 +196,7 @@ function About({ open }) {
   const submit = (event) => {
     event.preventDefault();
     const typed = Object.fromEntries(new FormData(event.currentTarget));
-    attempt(() => save(typed));
+    if (isTitle(typed.title) && isMeant(open, typed.master, base.current)) attempt(() => save(typed));
   };
   return html`
     <form class="session-form" onSubmit=${submit}>
@@ -256,15 +267,16 @@ function Opened({ open }) {
 /** The page of the session with that id. */
 export function SessionPage({ id, isReadOnly }) {
   const open = useMemo(() => new OpenSession(id, isReadOnly), [id]);
-  const [isMissing, miss] = useState(false);
   useEffect(() => {
-    open.reload().catch((error) => (error.status === 404 ? miss(true) : complain(error)));
+    open.reload().catch(complain);
     return () => open.close();
   }, [open]);
   useEffect(() => open.store.set({ isReadOnly }), [isReadOnly]);
   const isThere = useStore(open.store, ({ session }) => session !== null);
+  const isMissing = useStore(open.store, (state) => state.isMissing);
   if (isMissing) {
-    return html`<h1>There is no such session</h1><p class="hint"><a href="#/sessions">All sessions</a></p>`;
+    return html`<h1>${isThere ? "This session was forgotten in another window" : "There is no such session"}</h1>
+      <p class="hint"><a href="#/sessions">All sessions</a></p>`;
   }
   if (!isThere) return html`<p class="quiet">Loading …</p>`;
   return html`<${Opened} open=${open} />`;

@@ -1,6 +1,6 @@
 /** The camera that is chosen: how it lies, what that was told from, and moving it until it lies right. */
 
-import { ask, complain, part } from "./api.js";
+import { ask, complain, part, say } from "./api.js";
 import { clock, difference, moment } from "./format.js";
 import { html, useEffect, useLayoutEffect, useRef, useState, useStore } from "./lib.js";
 import { Act } from "./desk_acts.js";
@@ -11,14 +11,18 @@ import { TRUST, decidedOf, lies, methodOf, ms } from "./sessions_words.js";
 const ASPECT = 0.34;
 /** A second place where the sounds fit as well lies at least so far from the first. */
 const APART_S = 0.5;
+/** Ways of telling where a camera lies of which there is a curve. */
+const BY_SOUND = ["hybrid", "xcorr"];
 
 /** How it was found to lie, in words. */
 function Found({ placement }) {
   const [grade, word] = TRUST[placement.trust];
   const isFound = placement.found_offset_ms !== null;
+  // Once a person has put it in its place, nothing is wanted of them.
+  const isPut = placement.status === "corrected";
   return html`
-    <p><span class=${`grade ${grade}`}>${word}</span>${" "}
-      <span class="quiet">${methodOf(placement)}</span></p>
+    <p>${isPut ? html`<span class="good">Put in its place by hand</span>`
+      : html`<span class=${`grade ${grade}`}>${word}</span>${" "}<span class="quiet">${methodOf(placement)}</span>`}</p>
     <dl class="about number small">
       <div><dt>Found at</dt><dd>${isFound
         ? lies({ offset_ms: placement.found_offset_ms, drift_ppm: placement.found_drift_ppm }) : "–"}</dd></div>
@@ -27,7 +31,7 @@ function Found({ placement }) {
       <div><dt>Score</dt><dd>${placement.score.toFixed(1)}</dd></div>
       <div><dt>State</dt><dd>${decidedOf(placement)}</dd></div>
     </dl>
-    ${placement.reason && html`<p class="small">${placement.reason}</p>`}`;
+    ${placement.reason && !(isPut && !isFound) && html`<p class="small">${placement.reason}</p>`}`;
 }
 
 /** A number that can be typed; it counts when it is left, or with Enter. */
@@ -37,7 +41,9 @@ function Figure({ id, label, unit, value, most, onPut }) {
   const put = (event) => {
     type(null);
     const number = event.currentTarget.valueAsNumber;
-    if (!Number.isNaN(number) && event.currentTarget.checkValidity() && number !== Number(shown)) onPut(number);
+    if (Number.isNaN(number)) say(`${label} takes a number; it stays ${shown} ${unit}.`);
+    else if (Math.abs(number) > most) say(`${label} is at most ${most.toLocaleString()} ${unit}; it stays ${shown}.`);
+    else if (number !== Number(shown)) onPut(number);
   };
   return html`
     <div class="figure"><label for=${id}>${label} <span class="quiet">${unit}</span></label>
@@ -102,7 +108,7 @@ export function Review({ open }) {
   const title = html`<h3 id="review-title">Camera ${selected}</h3>`;
   if (selected === session.master) {
     return html`<section class="review" aria-labelledby="review-title">${title}
-      <p class="quiet">It is the master: the others are laid on it. Choose another to move it.</p></section>`;
+      <p class="quiet">It is the master: the others are laid on it. To move one, choose it.</p></section>`;
   }
   if (placement === undefined) {
     return html`<section class="review" aria-labelledby="review-title">${title}
@@ -122,12 +128,17 @@ export function Review({ open }) {
 function Evidence({ open, label, placement }) {
   const lined_up_at = useStore(open.store, ({ session }) => session.lined_up_at);
   const [found, set] = useState(null);
+  const isHeard = BY_SOUND.includes(placement.method);
   useEffect(() => {
+    if (!isHeard) {
+      set(null);
+      return undefined;
+    }
     let isOpen = true;
     const none = (error) => { if (error.status !== 409) complain(error); };
     ask(pathOf(open.id, label, "/correlation")).then((told) => isOpen && set(told), none);
     return () => { isOpen = false; };
-  }, [lined_up_at]);
+  }, [lined_up_at, isHeard]);
   if (found === null || found.offset_s.length === 0) return null;
   const [best, second] = peaksOf(found);
   const clear = second === null ? "Nothing else comes near."
@@ -138,8 +149,8 @@ function Evidence({ open, label, placement }) {
         shown=${[found, placement]}
         words=${`Best at ${ms(best.offset_s * 1000, 0)}, with ${best.z.toFixed(1)}. ${clear}`} />
       ${found.window_t_cam_s.length > 1 && html`
-        <${Picture} label="Its delay, piece by piece" draw=${(made) => drawPieces(made, found, placement)}
-          shown=${[found, placement]} words=${piecesInWords(found)} />`}
+        <${Picture} label="Its delay, piece by piece" draw=${(made) => drawPieces(made, found)}
+          shown=${[found]} words=${piecesInWords(found)} />`}
     </div>`;
 }
 
@@ -152,10 +163,22 @@ function peaksOf({ offset_s, z }) {
   return [best, others.length ? most(others) : null];
 }
 
-function piecesInWords({ window_offset_s, is_used }) {
-  const used = window_offset_s.filter((_, k) => is_used[k]);
-  const spread_ms = used.length ? 1000 * (Math.max(...used) - Math.min(...used)) : 0;
-  return `${used.length} of ${is_used.length} pieces agree, within ${spread_ms.toFixed(1)} ms; the line is the drift.`;
+/** The line through the pieces that agree: gives the delay on it at a moment of the camera's. */
+function lineOf({ window_t_cam_s: t_s, window_offset_s: offsets_s, is_used }) {
+  const used = t_s.map((at_s, k) => [at_s, offsets_s[k]]).filter((_, k) => is_used[k]);
+  const mean = (values) => values.reduce((sum, value) => sum + value, 0) / (values.length || 1);
+  const [mean_t_s, mean_s] = [mean(used.map(([at_s]) => at_s)), mean(used.map(([, offset_s]) => offset_s))];
+  const shared = mean(used.map(([at_s, offset_s]) => (at_s - mean_t_s) * (offset_s - mean_s)));
+  const slope = shared / (mean(used.map(([at_s]) => (at_s - mean_t_s) ** 2)) || 1);
+  return (at_s) => mean_s + slope * (at_s - mean_t_s);
+}
+
+function piecesInWords(found) {
+  const { window_t_cam_s: t_s, window_offset_s: offsets_s, is_used } = found;
+  const line = lineOf(found);
+  const off_ms = t_s.map((at_s, k) => 1000 * Math.abs(offsets_s[k] - line(at_s))).filter((_, k) => is_used[k]);
+  const most_ms = Math.max(0, ...off_ms).toFixed(1);
+  return `${off_ms.length} of ${is_used.length} pieces agree, within ${most_ms} ms of the line, which is the drift.`;
 }
 
 /** A small picture, and what it says in words. */
@@ -197,7 +220,7 @@ function ends(ctx, width, height, first, last) {
   ctx.fillText(last, width - 4, height - 1);
 }
 
-function drawFits({ ctx, width, height }, { offset_s, z }, { offset_ms }) {
+function drawFits({ ctx, width, height }, { offset_s, z }, { offset_ms, through }) {
   const [first, last] = [offset_s[0], offset_s.at(-1)];
   const { x, y, base } = scales(width, height, [first, last], [Math.min(0, ...z), Math.max(...z)]);
   ctx.strokeStyle = colour("--line");
@@ -205,7 +228,8 @@ function drawFits({ ctx, width, height }, { offset_s, z }, { offset_ms }) {
   ctx.moveTo(0, y(0));
   ctx.lineTo(width, y(0));
   ctx.stroke();
-  if (offset_ms !== null && offset_ms >= 1000 * first && offset_ms <= 1000 * last) {
+  // Of one that is laid on another than the master, the curve is of the offset from that.
+  if (through === null && offset_ms !== null && offset_ms >= 1000 * first && offset_ms <= 1000 * last) {
     ctx.strokeStyle = colour("--good");
     ctx.lineWidth = 5;
     ctx.globalAlpha = 0.35;
@@ -231,10 +255,10 @@ function drawFits({ ctx, width, height }, { offset_s, z }, { offset_ms }) {
   ends(ctx, width, height, difference(first, 0), difference(last, 0));
 }
 
-function drawPieces({ ctx, width, height }, found, placement) {
+function drawPieces({ ctx, width, height }, found) {
   const { window_t_cam_s: t_s, window_offset_s: offsets_s, is_used } = found;
   const used = offsets_s.filter((_, k) => is_used[k]);
-  const line = (at_s) => (placement.found_offset_ms ?? 0) / 1000 + at_s * placement.found_drift_ppm * 1e-6;
+  const line = lineOf(found);
   const [first, last] = [t_s[0], t_s.at(-1)];
   const shown = used.length ? [...used, line(first), line(last)] : offsets_s;
   const [low, high] = [Math.min(...shown) - 0.001, Math.max(...shown) + 0.001];

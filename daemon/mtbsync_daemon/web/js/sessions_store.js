@@ -8,6 +8,7 @@ import { decidedOf, isOpen, lies } from "./sessions_words.js";
 
 const PAUSE_MS = 80;
 const CHANGED = 412;
+const MISSING = 404;
 const PPM = 1e-6;
 
 /** The address of a camera, or of what is below it. */
@@ -28,15 +29,16 @@ addEventListener("beforeunload", (event) => {
 });
 
 /**
- * The session `id`. `store` has {session (null before it is there), selected (a camera's label), drafts (by label:
- * {offset_ms, drift_ppm, version} that a person has not saved), progress (of jobs, by id), isReadOnly}. `close()` ends
- * it.
+ * The session `id`. `store` has {session (null before it is there), isMissing (there is none any more), selected (a
+ * camera's label), drafts (by label: {offset_ms, drift_ppm, version} that a person has not saved), progress (of jobs,
+ * by id), isReadOnly}. `close()` ends it.
  */
 export class OpenSession {
   constructor(id, isReadOnly) {
     this.id = id;
     const drafts = kept.get(id) ?? new Map();
-    this.store = new Store({ session: null, selected: null, drafts, progress: new Map(), isReadOnly });
+    const known = { session: null, isMissing: false, selected: null, progress: new Map() };
+    this.store = new Store({ ...known, drafts, isReadOnly });
     this.#soon = debounced(() => this.reload().catch(complain), PAUSE_MS);
     this.#end = onEvent((happened) => this.#happened(happened));
   }
@@ -47,6 +49,8 @@ export class OpenSession {
   #changes = new Changes(() => this.reload());
   // Labels of cameras whose correction is on its way.
   #saving = new Set();
+  // What cameras are about to be called, by their labels.
+  #renamed = new Map();
 
   close() {
     this.#end();
@@ -59,18 +63,26 @@ export class OpenSession {
   }
 
   async #load() {
-    this.#show(await ask(`/sessions/${part(this.id)}`));
+    try {
+      this.#show(await ask(`/sessions/${part(this.id)}`));
+    } catch (error) {
+      if (error.status !== MISSING) throw error;
+      this.#keep(new Map(), { isMissing: true });
+    }
   }
 
   #show(session) {
-    const { session: before, selected, drafts } = this.store.get();
+    const { session: before, selected: chosen, drafts } = this.store.get();
     const labels = session.cameras.map(({ label }) => label);
+    // What a person chose and moved stays so under another name.
+    const now = (label) => (labels.includes(label) ? label : this.#renamed.get(label) ?? label);
+    const selected = now(chosen);
     const placed = session.placements.map(({ camera }) => camera);
     const open = session.placements.find(isOpen)?.camera ?? placed[0] ?? labels[0] ?? null;
     // Once cameras are lined up, there is something to choose between.
     const isFirst = placed.length > 0 && !before?.placements.length;
-    this.store.set({ session, selected: labels.includes(selected) && !isFirst ? selected : open });
-    for (const label of drafts.keys()) if (!placed.includes(label)) this.leave(label);
+    const left = [...drafts].map(([label, draft]) => [now(label), draft]).filter(([label]) => placed.includes(label));
+    this.#keep(new Map(left), { session, selected: labels.includes(selected) && !isFirst ? selected : open });
   }
 
   #happened({ kind, id, stage, done }) {
@@ -93,6 +105,13 @@ export class OpenSession {
 
   select(label) {
     this.store.set({ selected: label });
+  }
+
+  /** Whether that is the master, which lies where it lies; a person who tries is told so. */
+  isFixed(label) {
+    const isMaster = label === this.store.get().session.master;
+    if (isMaster) say(`Camera ${label} is the master; the others are moved against it.`);
+    return isMaster;
   }
 
   /** Where a camera lies on the master's clock as a person sees it now; nulls where nothing tells. */
@@ -125,6 +144,16 @@ export class OpenSession {
     return [Math.min(0, ...ends.map(([begin]) => begin)), Math.max(1, ...ends.map(([, end]) => end))];
   }
 
+  /** Call a camera something else. */
+  async rename(label, to) {
+    this.#renamed.set(label, to);
+    try {
+      await this.act("PATCH", `/cameras/${part(label)}`, { label: to });
+    } finally {
+      this.#renamed.delete(label);
+    }
+  }
+
   // --- what a person does with where they lie ---
 
   /** Put a camera elsewhere; it is seen and heard there at once, and saved when the person says so. */
@@ -140,11 +169,6 @@ export class OpenSession {
 
   /** Move a camera by milliseconds: later where they are above 0. */
   nudge(label, by_ms) {
-    const { session } = this.store.get();
-    if (label === session.master) {
-      say(`Camera ${label} is the master; the others are moved against it.`);
-      return;
-    }
     this.put(label, { offset_ms: (this.lies(label).offset_ms ?? 0) + by_ms });
     say(`Camera ${label} is at ${lies(this.lies(label))}.`);
   }
@@ -161,9 +185,9 @@ export class OpenSession {
     this.#keep(drafts);
   }
 
-  #keep(drafts) {
+  #keep(drafts, others = {}) {
     kept.set(this.id, drafts);
-    this.store.set({ drafts });
+    this.store.set({ drafts, ...others });
   }
 
   /** Where others have saved something else since a person began to move a camera. */

@@ -33,12 +33,22 @@ export class View {
   start_s = 0;
   span_s = Infinity;
   width = 1;
+  whole = [0, 0];
+  /** While a hand drags a camera, nothing else moves. */
+  isHeld = false;
 
-  /** Fit it to the width and the whole that there is to see. */
+  get isWhole() {
+    return this.span_s >= this.whole[1] - this.whole[0];
+  }
+
+  /** Fit it to the width and the whole that there is to see; where all was in view, it stays so. */
   measure(width, [begin_s, end_s]) {
     const margin_s = 0.02 * (end_s - begin_s);
     this.width = width;
-    this.whole = [begin_s - margin_s, end_s + margin_s];
+    if (!this.isHeld) {
+      if (this.isWhole) this.fit();
+      this.whole = [begin_s - margin_s, end_s + margin_s];
+    }
     const [first_s, last_s] = this.whole;
     this.span_s = clamp(this.span_s, LEAST_SPAN_S, last_s - first_s);
     this.start_s = clamp(this.start_s, first_s, last_s - this.span_s);
@@ -263,7 +273,18 @@ function drawPlayhead(canvas, view, t_s, height) {
 
 /** Keep both canvases as things are; gives what draws anew, at most once a frame. */
 function useDrawing({ box, base, over, open, listening, view }) {
-  const drawing = useMemo(() => ({ wanted: 0, isAll: true, saidAt: 0 }), [open]);
+  const drawing = useMemo(() => ({ wanted: 0, isAll: true, saidAt: 0, lies: new Map() }), [open]);
+  /** Have all in view again where a camera was put out of it. */
+  const keepInView = (rows) => {
+    const before = drawing.lies;
+    drawing.lies = new Map(rows.map(({ label }) => [label, open.clockOf(label).offset_s]));
+    const isOut = (offset_s, duration_s) => view.x(offset_s) > view.width || view.x(offset_s + duration_s) < 0;
+    const isLost = ({ label, duration_s }) => before.has(label) && !isOut(before.get(label), duration_s)
+      && isOut(drawing.lies.get(label), duration_s);
+    if (!rows.some(isLost)) return;
+    view.fit();
+    view.measure(box.current.clientWidth, open.extent_s);
+  };
   const paint = () => {
     drawing.wanted = 0;
     if (box.current === null) return;
@@ -277,6 +298,7 @@ function useDrawing({ box, base, over, open, listening, view }) {
     if (drawing.isAll) {
       drawing.isAll = false;
       view.measure(box.current.clientWidth, open.extent_s);
+      if (!view.isHeld) keepInView(rows);
       const ctx = blank(base.current, view.width, height);
       drawAxis(ctx, view, height);
       rows.forEach((camera, k) => drawRow(ctx, view, AXIS_PX + k * ROW_PX, { open, shapes, camera }));
@@ -341,6 +363,7 @@ function handled(box, { open, listening, view, draw, isReadOnly }) {
       held.dx = dx;
       draw();
     } else {
+      view.isHeld = true;
       open.select(held.label);
       open.put(held.label, { offset_ms: held.at_ms + 1000 * (dx / view.width) * view.span_s });
     }
@@ -350,10 +373,14 @@ function handled(box, { open, listening, view, draw, isReadOnly }) {
     if (!held.isDragged && event.type === "pointerup") {
       if (open.placement(held.label) !== undefined) open.select(held.label);
       listening.seek(view.t(xOf(event)));
-    } else if (held.isDragged && held.label !== undefined && open.store.get().drafts.has(held.label)) {
-      say(`Camera ${held.label} is at ${lies(open.lies(held.label))}.`);
+    } else if (held.isDragged && held.label !== undefined) {
+      if (open.store.get().drafts.has(held.label)) say(`Camera ${held.label} is at ${lies(open.lies(held.label))}.`);
+      // Where less is in view, a hand on the master moves that.
+      else if (view.isWhole && !isReadOnly) open.isFixed(held.label);
     }
     held = null;
+    view.isHeld = false;
+    draw();
   };
   const wheel = (event) => {
     if (event.ctrlKey || event.metaKey) view.zoom(2 ** (event.deltaY / 200), xOf(event));

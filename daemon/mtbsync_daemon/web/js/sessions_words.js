@@ -1,5 +1,6 @@
 /** Sessions in words: how far they are, what waits for a person, how well cameras lie on each other. */
 
+import { say } from "./api.js";
 import { count } from "./format.js";
 
 /** For each state of a session its class, and what it says. */
@@ -34,6 +35,12 @@ const METHODS = {
 };
 
 const DECIDED = { pending: "not decided", approved: "approved", corrected: "corrected by hand" };
+
+/** Whether a session can be called that; a person is told why not. */
+export function isTitle(text) {
+  if (text.trim() === "") say("A session needs a title of more than blanks.");
+  return text.trim() !== "";
+}
 
 /** Milliseconds with their sign. */
 export function ms(offset_ms, digits = 1) {
