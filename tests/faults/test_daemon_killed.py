@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from mtbsync_daemon.own import MARK
 from mtbsync_daemon.places import Places
 from mtbsync_daemon.store.database import check_integrity
 from support.daemons import Daemon, gone
@@ -167,6 +168,7 @@ def check_it_survives(learned: Learned, root: Path, is_time: Callable[[Path], bo
     assert {ended for _, ended in jobs_of(root)} == {"done"}
     assert check_integrity(Places(root / "data").database) == "ok"
     assert state(root / "rides") == originals
-    left = [p for p in root.rglob(".*") if p.is_file() or p.name.startswith(".mtbsync")]
+    hidden = [p for p in root.rglob(".*") if p.name != MARK]
+    left = [p for p in hidden if p.is_file() or p.name.startswith(".mtbsync")]
     assert left == []
     assert not (root / "data" / "daemon.json").exists()
