@@ -57,6 +57,8 @@ def page(browser: Browser) -> Iterator[Page]:
         lambda said: mistakes.append(said.text) if said.type == "error" and _is_ours(said.text) else None,
     )
     yield opened
+    # What a test answers itself may be under way still.
+    opened.unroute_all(behavior="ignoreErrors")
     context.close()
     assert not mistakes
 
