@@ -85,7 +85,14 @@ def from_otio(found: Any, fallback: Timecode | None = None) -> Reading:
         timeline = _Reader(timelines[0], fallback, losses).timeline()
     except RecursionError as error:
         raise MarkerError("It is nested too deep to be read; export a simpler timeline.") from error
-    except (TimecodeError, OverflowError, ValueError, otio.exceptions.OTIOError) as error:
+    except (
+        TimecodeError,
+        OverflowError,
+        ValueError,
+        # Asked how long something is that has no length.
+        NotImplementedError,
+        otio.exceptions.OTIOError,
+    ) as error:
         raise MarkerError(f"Its times cannot be understood ({error}); export it again.") from error
     return Reading(timeline, losses.sentences())
 

@@ -375,6 +375,15 @@ def test_any_value_that_is_something_else_is_read_or_refused_in_words(
     assert_read_or_refused(json.dumps(document), tmp_path_factory.mktemp("changed"))
 
 
+def test_what_has_no_length_is_refused_in_words() -> None:
+    document = json.loads(TEXT)
+    gap = document["tracks"]["children"][0]["children"][0]
+    assert gap["OTIO_SCHEMA"].startswith("Gap")
+    gap["source_range"] = None
+    with pytest.raises(MarkerError, match="Its times cannot be understood"):
+        from_otio(otio.adapters.read_from_string(json.dumps(document), "otio_json"))
+
+
 def test_a_markers_colour_is_read_from_whatever_holds_it() -> None:
     assert marker_colour(otio.schema.Marker(color="PINK")) == "PINK"
     assert marker_colour(SimpleNamespace(metadata={}, color=None)) == ""

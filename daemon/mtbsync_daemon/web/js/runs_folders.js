@@ -32,8 +32,10 @@ export function AddFolder({ library, onClose }) {
     dialog.current.showModal();
     go("");
   }, []);
-  // The button that was pressed is gone.
-  useEffect(() => list.current?.focus(), [disk]);
+  // The button that was pressed is gone; who is typing goes on.
+  useEffect(() => {
+    if (!dialog.current.contains(document.activeElement)) list.current?.focus();
+  }, [disk]);
   const wanted = () => ({ path: disk.path, trail: trails.get(trail)?.name ?? FIND });
   const watch = () => ask("/folders", { method: "POST", body: wanted() }).then(({ folders }) => {
     library.store.set({ folders });
