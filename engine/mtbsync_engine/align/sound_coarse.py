@@ -25,8 +25,8 @@ _SEGMENT = 120 * FRAME_HZ
 # Of longer sounds so many are looked at, spread evenly.
 _MOST_SEGMENTS = 60
 _MOST_DRIFTS = 40
-# Sounds overlap by a quarter of the shorter one or by 6 s, and never by less than 2 s.
-_OVERLAP_SHARE, _OVERLAP = 0.25, (2 * FRAME_HZ, 6 * FRAME_HZ)
+# Less than two seconds in common tell nothing.
+_LEAST_OVERLAP = 2 * FRAME_HZ
 # What is closer than this is one peak.
 _PEAK = FRAME_HZ // 2
 # From which share of the best on the runner-up makes it doubtful, and at which there is nothing to choose.
@@ -81,8 +81,7 @@ def find_offsets(master: Bands, other: Bands) -> Coarse:
 def _laid_on(longer: Bands, shorter: Bands) -> Coarse:
     n, m = len(longer), len(shorter)
     search = _Search(longer, shorter)
-    least = int(np.clip(_OVERLAP_SHARE * m, *_OVERLAP))
-    lags = np.arange(least - m, n - least + 1)
+    lags = np.arange(_LEAST_OVERLAP - m, n - _LEAST_OVERLAP + 1)
     best, steady = np.empty(lags.size), np.empty(lags.size)
     number = np.empty(lags.size, np.int64)
     for block in range(lags[0] // search.segment, lags[-1] // search.segment + 1):

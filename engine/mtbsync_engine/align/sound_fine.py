@@ -5,12 +5,14 @@ with phase transform; Knapp and Carter 1976), which tells to a fraction of a sam
 blocks that are equally long on both clocks and each lie on the expected line, so that sounds of different
 rates and clocks that drift are compared without resampling. Of the lines through two windows, the one that
 most others agree with is kept (RANSAC without chance; Fischler and Bolles 1981), and fitted to those by
-weighted least squares.
+weighted least squares. In all of them together no other offset may come near: where echoes are louder than
+what comes straight, windows agree on an echo.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +25,7 @@ from mtbsync_engine.model import FloatArray
 from mtbsync_engine.session import PPM
 
 BoolArray = NDArray[np.bool_]
+Likeness = NDArray[np.float32]
 
 # Voices and claps; wind and engines lie below, what air and rooms swallow above.
 _BAND_HZ = (200.0, 6000.0)
@@ -32,6 +35,7 @@ _WHITENED = 0.8
 # The offset is looked for so far from where it is expected.
 _REACH_S = 0.06
 _STEP_HZ = 24_000
+_REACH = round(_REACH_S * _STEP_HZ)
 # First windows are short, as the drift is not known and smears them; then longer, which hear more.
 _FIRST_S, _FIRST_MOST, _FIRST_WITHIN_S = 2.0, 120, 0.001
 _SECOND_S, _SECOND_MOST, _SECOND_WITHIN_S = 4.0, 300, 0.0005
@@ -42,6 +46,9 @@ _BLOCK_S = 0.5
 _LEAST_SHARE, _LEAST_AGREEING = 0.15, 5
 _BY_CHANCE = 1e-4
 _MOST_PAIRS = 4000
+# Another offset is as good as this share of the best, and what lies this close to that is no other.
+_MOST_RIVALRY = 2 / 3
+_NOT_ANOTHER_S = 0.001
 # A window in which one offset stands out more than this is as good as it gets.
 _MOST_SHARPNESS = 20.0
 # What nine in ten errors stay within, in standard errors, and what averaging does not take away.
@@ -86,27 +93,50 @@ def follow(master: SoundIndex, other: SoundIndex, expected: Line) -> Fine:
     windows = _heard(master, other, expected, _FIRST_S, _FIRST_MOST)
     first = _agreed(windows, _FIRST_WITHIN_S)
     if first is None:
-        return Fine(windows.t_cam_s, windows.offset_s, np.zeros(len(windows.t_cam_s), np.bool_), None, None)
+        return _undecided(windows)
     windows = _heard(master, other, first.line, _SECOND_S, _SECOND_MOST)
     second = _agreed(windows, _SECOND_WITHIN_S)
-    if second is None:
-        return Fine(windows.t_cam_s, windows.offset_s, np.zeros(len(windows.t_cam_s), np.bool_), None, None)
+    if second is None or _has_rival(windows.likeness[second.agrees]):
+        return _undecided(windows)
     return Fine(windows.t_cam_s, windows.offset_s, second.agrees, second.line, second.error_s)
+
+
+def _undecided(windows: _Windows) -> Fine:
+    return Fine(windows.t_cam_s, windows.offset_s, np.zeros(len(windows.t_cam_s), np.bool_), None, None)
 
 
 @dataclass(frozen=True, eq=False)
 class _Windows:
-    """Offsets (K,) at windows' middles, by how much each `off_s` the line is that was `expected`, and how
-    far each stands out of the others within reach; at `ends_s` the overlap begins and ends."""
+    """How alike the sounds are in windows around `t_cam_s` (K,), at each of the offsets within reach of the
+    line that was `expected`: `likeness` (K, L). At `ends_s` the overlap begins and ends."""
 
     t_cam_s: FloatArray
-    off_s: FloatArray
-    sharpness: FloatArray
+    likeness: Likeness
     expected: Line
     ends_s: tuple[float, float]
 
+    @cached_property
+    def sharpness(self) -> FloatArray:
+        """How far (K,) the best offset stands out of the others within reach."""
+        near: FloatArray = np.abs(self.likeness).astype(np.float64)
+        sharpness: FloatArray = near[:, 1:-1].max(axis=1) / np.sqrt((near**2).mean(axis=1))
+        return sharpness
+
+    @cached_property
+    def off_s(self) -> FloatArray:
+        """By how much (K,) the best offset is off the expected line."""
+        # Of one microphone what is louder may be lower in the file.
+        near: FloatArray = np.abs(self.likeness).astype(np.float64)
+        peak = near[:, 1:-1].argmax(axis=1) + 1
+        before, here, after = (near[np.arange(len(near)), peak + k] for k in (-1, 0, 1))
+        bend = 2 * here - before - after
+        beside = np.divide(0.5 * (after - before), bend, out=np.zeros(len(near)), where=bend > 0)
+        off_s: FloatArray = (peak - _REACH + beside) / _STEP_HZ
+        return off_s
+
     @property
     def offset_s(self) -> FloatArray:
+        """t_master_s - t_cam_s (K,)"""
         return self.expected.at(self.t_cam_s) - self.t_cam_s + self.off_s
 
 
@@ -118,24 +148,25 @@ class _Agreed:
 
 
 def _heard(master: SoundIndex, other: SoundIndex, line: Line, long_s: float, most: int) -> _Windows:
-    """The offsets in up to `most` windows of `long_s`, spread over the overlap; shorter ones where that is
-    short."""
+    """What is heard in up to `most` windows of `long_s`, spread over the overlap; shorter ones where that is
+    short. What is silent, and where one of the two does not reach, is none."""
     begin_s, end_s = overlap(line, master, other)
     n_blocks = int(np.clip((end_s - begin_s) / _LEAST_WINDOWS, _BLOCK_S, long_s) / _BLOCK_S)
     n = min(int((end_s - begin_s) / (n_blocks * _BLOCK_S)), most)
-    starts_s = begin_s + (np.arange(n) + 0.5) * (end_s - begin_s) / max(n, 1) - 0.5 * n_blocks * _BLOCK_S
-    found = [_one(master, other, line, float(start_s), n_blocks) for start_s in starts_s]
-    known = [one for one in found if one is not None]
-    t_cam_s, off_s, sharpness = np.array(known, dtype=np.float64).reshape(-1, 3).T
-    return _Windows(t_cam_s, off_s, sharpness, line, (begin_s, end_s))
+    middles_s = begin_s + (np.arange(n) + 0.5) * (end_s - begin_s) / max(n, 1)
+    found = [_likeness(master, other, line, float(middle_s), n_blocks) for middle_s in middles_s]
+    t_cam_s = [middle_s for middle_s, one in zip(middles_s, found, strict=True) if one is not None]
+    likeness = np.array([one for one in found if one is not None], np.float32).reshape(-1, 2 * _REACH + 1)
+    return _Windows(np.array(t_cam_s, np.float64), likeness, line, (begin_s, end_s))
 
 
-def _one(
-    master: SoundIndex, other: SoundIndex, line: Line, start_s: float, n_blocks: int
-) -> tuple[float, float, float] | None:
-    """The middle of a window in t_cam_s, how far it is off the `line`, and how sharply; None in silence, and
-    where one of the two does not reach."""
-    middles_s: FloatArray = start_s + (np.arange(n_blocks, dtype=np.float64) + 0.5) * _BLOCK_S
+def _likeness(
+    master: SoundIndex, other: SoundIndex, line: Line, middle_s: float, n_blocks: int
+) -> Likeness | None:
+    """How alike (L,) the sounds are around `middle_s` on the camera's clock, at each offset from the line."""
+    middles_s: FloatArray = (
+        middle_s + (np.arange(n_blocks, dtype=np.float64) - 0.5 * (n_blocks - 1)) * _BLOCK_S
+    )
     blocks_cam, at_cam_s = _blocks(other, middles_s)
     blocks_master, at_master_s = _blocks(master, line.at(middles_s))
     if blocks_cam is None or blocks_master is None:
@@ -153,15 +184,8 @@ def _one(
     n_out = round(_BLOCK_S * _STEP_HZ)
     padded = np.zeros(n_out // 2 + 1, np.complex64)
     padded[bins] = shared / (size + 1e-6 * size.max()) ** _WHITENED
-    likeness = irfft(padded, n_out)
-    reach = round(_REACH_S * _STEP_HZ)
-    # Of one microphone what is louder may be lower in the file.
-    near = np.abs(np.concatenate([likeness[-reach:], likeness[: reach + 1]]))
-    peak = int(near[1:-1].argmax()) + 1
-    before, here, after = (float(value) for value in near[peak - 1 : peak + 2])
-    bend = 2 * here - before - after
-    off_s = (peak - reach + (0.5 * (after - before) / bend if bend > 0 else 0.0)) / _STEP_HZ
-    return start_s + 0.5 * n_blocks * _BLOCK_S, off_s, here / float(np.sqrt((near**2).mean()))
+    likeness: Likeness = irfft(padded, n_out)
+    return np.concatenate([likeness[-_REACH:], likeness[: _REACH + 1]])
 
 
 def _blocks(index: SoundIndex, middles_s: FloatArray) -> tuple[NDArray[np.complex64] | None, FloatArray]:
@@ -216,6 +240,15 @@ def _agreed(windows: _Windows, within_s: float) -> _Agreed | None:
     expected = windows.expected
     line = Line(expected.offset_s + float(level - tilt * middle_s), expected.drift_ppm + float(tilt) / PPM)
     return _Agreed(line, agrees, _NINE_IN_TEN * _ERRORS_ALIKE * se_s + _SYSTEMATIC_S)
+
+
+def _has_rival(likeness: Likeness) -> bool:
+    """Whether in all windows (K, L) together another offset fits about as well as the best."""
+    together = np.abs(likeness.sum(axis=0))
+    best = int(together.argmax())
+    reach = round(_NOT_ANOTHER_S * _STEP_HZ)
+    elsewhere = np.concatenate([together[: max(best - reach, 0)], together[best + reach + 1 :]])
+    return bool(elsewhere.max() > _MOST_RIVALRY * together[best])
 
 
 def _is_no_chance(n_agreeing: int, n: int, within_s: float) -> bool:
