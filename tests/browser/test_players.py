@@ -67,6 +67,11 @@ _FILES = re.compile("/files/")
 _BREAK = """() => {
   for (const video of document.querySelectorAll(".screen video")) video.src = video.getAttribute("src");
 }"""
+_BREAK_AFTER = """
+addEventListener("%s", ({ target }) => setTimeout(() => {
+  if (target.closest(".player.new")) target.src = "/no-video";
+}), true);
+"""
 _SEE = """(isSeen) => {
   Object.defineProperty(document, "hidden", { configurable: true, get: () => !isSeen });
   document.dispatchEvent(new Event("visibilitychange"));
@@ -325,6 +330,13 @@ def test_a_video_is_back_when_mtbsync_is(desk: Desk, page: Page) -> None:
     expect(problem).to_have_count(0)
     page.get_by_role("slider", name="Where the new run stands").fill("10")
     expect(page.locator(".player.new .time")).to_have_text("0:10.000")
+
+
+@pytest.mark.parametrize("moment", ["loadeddata", "seeked"])
+def test_what_breaks_down_before_its_first_picture_is_said(desk: Desk, page: Page, moment: str) -> None:
+    page.add_init_script(_BREAK_AFTER % moment)
+    desk.open(page, f"/run/{desk.run}")
+    expect(page.locator(".player.new .problem")).to_be_visible()
 
 
 def test_what_breaks_down_while_it_plays_stays_where_it_was(desk: Desk, page: Page) -> None:

@@ -150,6 +150,7 @@ class Side {
     if (!(await heard(this.video, "seeked"))) return this.breakDown(t_s);
     // One that was on its way before the jump may still have been presented meanwhile.
     await Promise.race([this.nextFrame(), passed(PRESENTED_WITHIN_MS)]);
+    if (this.video.error !== null) return this.breakDown(t_s);
     this.jumpTook_s = 0.7 * this.jumpTook_s + 0.3 * ((performance.now() - began) / 1000);
   }
 
@@ -183,7 +184,9 @@ class Side {
     const presented = this.nextFrame();
     // Of what it cannot decode a browser may play the sound alone.
     if (!(await heard(this.video, "loadeddata")) || this.video.videoWidth === 0) return false;
-    this.first_s = await presented;
+    const first_s = await presented;
+    if (first_s === null) return false;
+    this.first_s = first_s;
     return true;
   }
 
@@ -235,10 +238,19 @@ class Side {
     this.seek(this.target_s);
   }
 
-  /** @returns {Promise<number>} the file's own second of the frame that is presented next */
+  /**
+   * @returns {Promise<number | null>} the file's own second of the frame that is presented next; null when the video
+   * fails before that
+   */
   nextFrame() {
     return new Promise((resolve) => {
-      this.video.requestVideoFrameCallback((now, { mediaTime }) => resolve(mediaTime));
+      const done = new AbortController();
+      const end = (media_s) => {
+        done.abort();
+        resolve(media_s);
+      };
+      this.video.requestVideoFrameCallback((now, { mediaTime }) => end(mediaTime));
+      this.video.addEventListener("error", () => end(null), { signal: done.signal });
     });
   }
 
