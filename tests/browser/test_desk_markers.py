@@ -13,7 +13,7 @@ from mtbsync_daemon.places import Places
 from mtbsync_daemon.store import markers
 from mtbsync_daemon.store.database import Store
 from mtbsync_daemon.store.markers import MarkerRow
-from support.desk import Desk
+from support.desk import Desk, asks_before_it_closes
 
 TRUNK = "Leaning trunk on the left"
 NAVY = "Navy patch between rocks"
@@ -209,11 +209,6 @@ def test_who_comes_second_is_told_and_loses_nothing(desk: Desk, page: Page, choi
     expect(page.get_by_label("Name", exact=True)).to_have_value(kept)
     desk.until(lambda: kept in desk.markers())
     expect(other.get_by_label("Name", exact=True)).to_have_value(kept)
-
-
-def asks_before_it_closes(page: Page) -> bool:
-    asks: bool = page.evaluate("!dispatchEvent(new Event('beforeunload', {cancelable: true}))")
-    return asks
 
 
 def test_what_could_not_be_saved_is_saved_with_the_next_thing_a_person_does(desk: Desk, page: Page) -> None:

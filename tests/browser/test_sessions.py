@@ -6,12 +6,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import opentimelineio as otio
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Dialog, Locator, Page, Route, expect
 
-from support.desk import Desk
-from support.sessions import BEGINS_S, DRIFT_PPM, TITLE, add_session
+from support.desk import Desk, asks_before_it_closes
+from support.sessions import BEGINS_S, DRIFT_PPM, EVENT, RATE_HZ, TITLE, add_session
+from support.sounds import event_sound, piece, reverbed, write_video_with_sound
+
+HALL_BEGINS_S = 0.6
+LONG = "Mont-Sainte-Anne_junior_downhill_finals_second_heat_from_the_very_top" * 2
 
 # Notes what is scheduled to be heard: when the first sample of each piece is, or would have been, by the
 # context's clock, and how fast it is played.
@@ -66,6 +71,23 @@ def placement(desk: Desk, made: tuple[Path, str], label: str) -> dict[str, Any]:
     return next(p for p in found if p["camera"] == label)
 
 
+def in_a_hall(path: Path) -> Path:
+    """What a camera filmed whose sound is echoes more than anything, so that its phases tell nothing."""
+    there = piece(event_sound(*EVENT), HALL_BEGINS_S, 8.0, RATE_HZ)
+    return write_video_with_sound(path, reverbed(there, RATE_HZ, 4, decay_s=2.0, echoes_db=25.0), RATE_HZ)
+
+
+def begins_s(path: Path, label: str) -> float:
+    """When a camera's footage begins in a timeline, from when A's does on."""
+    timeline = otio.adapters.read_from_file(str(path), "otio_json")
+    begins = {}
+    for track in timeline.video_tracks():
+        clip = track.find_clips()[0]
+        skipped = clip.source_range.start_time - clip.media_reference.available_range.start_time
+        begins[track.name] = (track.range_of_child(clip).start_time - skipped).to_seconds()
+    return float(begins[label] - begins["A"])
+
+
 def broken_rules(page: Page) -> list[str]:
     return [
         f"{rule['id']}: {node['html']}"
@@ -88,7 +110,8 @@ def test_a_session_is_put_right_by_keyboard_alone_until_it_is_in_sync(
     expect(row(page, "B")).to_contain_text("approved")
     assert placement(desk, made, "B")["status"] == "approved"
 
-    # C is the next that waits: it is put about where it belongs, then nudged.
+    # C is the next that waits, as its sound fits nowhere: it is put about where it belongs, then nudged.
+    expect(page.locator(".evidence")).to_contain_text("No offset stands out")
     field = page.get_by_role("spinbutton", name="Offset")
     field.fill("1159")
     field.press("Enter")
@@ -160,8 +183,8 @@ def test_of_two_windows_each_is_told_what_the_other_saved(
     other.close()
 
 
-def test_what_is_dropped_onto_a_new_session_is_lined_up(
-    desk: Desk, page: Page, made: tuple[Path, str]
+def test_what_is_dropped_onto_a_new_session_is_lined_up_and_what_is_unsure_goes_out_as_a_person_put_it(
+    desk: Desk, page: Page, made: tuple[Path, str], tmp_path: Path
 ) -> None:
     desk.ask("DELETE", f"/sessions/{made[1]}")
     desk.open(page, "/sessions")
@@ -171,15 +194,34 @@ def test_what_is_dropped_onto_a_new_session_is_lined_up(
     page.get_by_label("Title").press("Enter")
     expect(page.get_by_role("heading", name="Crash test")).to_be_visible()
     films = [made[0] / "footage" / f"camera-{label}.mp4" for label in "AC"]
-    page.locator("input[type=file]").set_input_files(films)
-    expect(page.locator(".camera .camera-file")).to_have_text(["camera-A.mp4", "camera-C.mp4"])
-    expect(page.locator(".wave-head")).to_have_count(2)
-    expect(page.get_by_role("button", name="Approve", exact=False)).to_be_visible()
+    page.locator("input[type=file]").set_input_files([*films, in_a_hall(tmp_path / "hall.mp4")])
+    names = ["camera-A.mp4", "camera-C.mp4", "hall.mp4"]
+    expect(page.locator(".camera .camera-file")).to_have_text(names)
+    expect(page.locator(".wave-head")).to_have_count(3)
     (session,) = desk.ask("GET", "/sessions")["sessions"]
-    (found,) = session["placements"]
-    begins_s = {"A": BEGINS_S["A"], "B": BEGINS_S["C"]}
-    offset_s = begins_s[found["camera"]] - begins_s[session["master"]]
-    assert found["offset_ms"] == pytest.approx(1000 * offset_s, abs=1)
+    clear, echoing = session["placements"]
+    began_s = {"A": BEGINS_S["A"], "B": BEGINS_S["C"], "C": HALL_BEGINS_S}
+    true_ms = {label: 1000 * (begin_s - began_s[session["master"]]) for label, begin_s in began_s.items()}
+    assert clear["offset_ms"] == pytest.approx(true_ms[clear["camera"]], abs=1)
+    assert (clear["trust"], echoing["trust"]) == ("looks-good", "review-suggested")
+    late_ms = round(true_ms["C"] - echoing["offset_ms"])
+    assert abs(late_ms) > 5
+
+    # The clear one is approved; the other is listened to, moved to where it belongs, and saved.
+    page.locator("body").press("a")
+    expect(row(page, "C")).to_contain_text("Worth a look")
+    page.keyboard.press("Space")
+    expect(page.get_by_role("button", name="Pause")).to_be_visible()
+    for _ in range(abs(late_ms)):
+        page.keyboard.press("Period" if late_ms > 0 else "Comma")
+    page.keyboard.press("Space")
+    page.keyboard.press("c")
+    expect(row(page, "C")).to_contain_text("corrected by hand")
+    expect(page.locator(".title")).to_contain_text("In sync")
+    page.get_by_role("heading", name="Files out").click()
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download otio", exact=True).click()
+    assert begins_s(download.value.path(), "C") == pytest.approx(HALL_BEGINS_S, abs=0.001)
 
 
 def test_a_copy_that_broke_off_goes_on_where_it_stopped(
@@ -210,6 +252,41 @@ def test_a_copy_that_broke_off_goes_on_where_it_stopped(
     expect(cameras).to_contain_text("Ready")
     (camera,) = desk.ask("GET", f"/sessions/{session['id']}")["cameras"]
     assert Path(camera["path"]).read_bytes() == film.read_bytes()
+
+
+def test_chapters_come_to_lie_beside_the_first_of_their_camera(
+    desk: Desk, page: Page, tmp_path: Path
+) -> None:
+    """Two cameras count their files alike, and only the second has a second chapter."""
+    names = ("helmet/GX010007.MP4", "chest/GX010007.MP4", "chest/GX020007.MP4")
+    for number, name in enumerate(names):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(bytes([number]) * 1000)
+    session = desk.ask("POST", "/sessions", {"title": "Two helmets"})
+    desk.open(page, f"/session/{session['id']}")
+    sent: list[Path] = []
+    page.on("request", lambda request: sent.append(Path(request.url)) if request.method == "PATCH" else None)
+    with page.expect_event("request", lambda request: request.method == "PATCH" and "GX02" in request.url):
+        page.locator("input[type=file]").set_input_files([tmp_path / name for name in names])
+    helmet, chest, second = (path.parent for path in sent)
+    assert helmet != chest == second
+
+
+def test_a_session_whose_upload_broke_off_waits_for_the_person_who_may_line_up_the_others(
+    desk: Desk, page: Page, made: tuple[Path, str], place: str
+) -> None:
+    desk.ask("POST", f"/sessions/{made[1]}/cameras", {"upload": "first/drone.mp4"})
+    # It was the master.
+    desk.ask("DELETE", f"/sessions/{made[1]}/cameras/A")
+    desk.open(page, "/sessions")
+    card = page.locator(".session-card")
+    expect(card).to_contain_text("Waits for you")
+    expect(card).to_contain_text("Not all footage of camera D has come")
+    card.get_by_role("link", name=TITLE).click()
+    expect(page.locator(".title")).to_contain_text("Waits for you")
+    page.get_by_role("button", name="Line up").press("Enter")
+    again = page.get_by_role("button", name="Line up again")
+    expect(again).to_be_focused()
 
 
 def test_a_camera_that_nothing_tells_of_is_put_in_its_place_by_what_it_shows(
@@ -252,7 +329,7 @@ def _shows(video: Locator, t_s: float) -> None:
 def test_another_master_is_asked_about_where_somebody_has_decided(
     desk: Desk, page: Page, made: tuple[Path, str], place: str
 ) -> None:
-    answers = [False, True]
+    answers = [False, True, True]
     asked: list[str] = []
 
     def answer(dialog: Dialog) -> None:
@@ -277,6 +354,14 @@ def test_another_master_is_asked_about_where_somebody_has_decided(
     desk.until(lambda: desk.ask("GET", f"/sessions/{made[1]}")["wanted_master"] == "B")
     assert len(asked) == 2
 
+    # A session that is forgotten takes along what was not saved of it.
+    page.locator("summary").first.focus()
+    page.keyboard.press("Period")
+    assert asks_before_it_closes(page)
+    page.get_by_role("button", name="Forget this session").click()
+    expect(page.get_by_role("heading", name="Sessions", exact=True)).to_be_visible()
+    assert not asks_before_it_closes(page)
+
 
 def test_what_was_moved_stays_under_another_name_and_a_session_may_go_meanwhile(
     desk: Desk, page: Page, made: tuple[Path, str], place: str
@@ -289,6 +374,12 @@ def test_what_was_moved_stays_under_another_name_and_a_session_may_go_meanwhile(
     page.get_by_label("Name", exact=True).press("Enter")
     expect(row(page, "Helmet")).to_contain_text("+2346.0 ms")
     expect(row(page, "Helmet")).to_contain_text("not saved")
+
+    # It is there still for who comes back.
+    page.get_by_role("link", name="All sessions").click()
+    page.get_by_role("link", name=TITLE).click()
+    expect(row(page, "Helmet")).to_contain_text("not saved")
+    assert asks_before_it_closes(page)
 
     # The master lies where it lies, and says so.
     page.get_by_role("button", name="Camera A", exact=True).click()
@@ -321,18 +412,34 @@ def test_a_connection_that_breaks_is_taken_up_again(desk: Desk, page: Page, made
     assert sent == ["PATCH", "GET", "PATCH"]
 
 
-def test_everybody_can_use_it_by_day_and_by_night_and_on_a_phone(desk: Desk, page: Page, place: str) -> None:
+def test_everybody_can_use_it_by_day_and_by_night_and_on_a_phone(
+    desk: Desk, page: Page, made: tuple[Path, str], place: str
+) -> None:
+    empty = desk.ask("POST", "/sessions", {"title": LONG})
+    for status in ["approved", "pending"] * 4:
+        desk.ask("PUT", f"/sessions/{made[1]}/cameras/B/placement", {"status": status}, If_Match="*")
+    desk.ask("POST", f"/sessions/{made[1]}/cameras", {"upload": "first/drone.mp4", "label": LONG[:40]})
     desk.open(page, "/sessions")
     page.get_by_role("button", name="New session").click()
+    assert broken_rules(page) == []
+    page.goto(f"{desk.url}/#/session/{empty['id']}")
+    expect(page.get_by_role("heading", name=LONG, level=1)).to_be_visible()
     assert broken_rules(page) == []
     page.goto(f"{desk.url}/#{place}")
     expect(row(page, "B")).to_be_visible()
     page.locator("body").press("Period")
+    damaged = {"name": f"{LONG}.mp4", "mimeType": "video/mp4", "buffer": b"This was a film once."}
+    page.locator("input[type=file]").set_input_files([damaged])  # type: ignore[list-item]
+    expect(page.locator(".camera.failed")).to_contain_text("Failed")
     for summary in page.locator("details.section > summary").all():
         summary.click()
     expect(page.locator(".offer").first).to_be_visible()
     assert broken_rules(page) == []
     page.emulate_media(color_scheme="dark")
     page.set_viewport_size({"width": 390, "height": 844})
+    assert broken_rules(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.goto(f"{desk.url}/#/sessions")
+    expect(page.get_by_role("link", name=LONG)).to_be_visible()
     assert broken_rules(page) == []
     assert page.evaluate("document.documentElement.scrollWidth") <= 390

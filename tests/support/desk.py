@@ -75,6 +75,12 @@ class Desk(Daemon):
             page.goto(f"{self.url}/#{place}")
 
 
+def asks_before_it_closes(page: Page) -> bool:
+    """Whether a page that is closed now would ask about what is not saved."""
+    asks: bool = page.evaluate("!dispatchEvent(new Event('beforeunload', {cancelable: true}))")
+    return asks
+
+
 def make_library(root: Path) -> Path:
     """A folder with a library that knows the sample: its reference with its markers as a trail, and its run
     lined up with it. Made once below `root`, whoever asks first."""

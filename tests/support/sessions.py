@@ -33,6 +33,8 @@ from support.sounds import drifted, event_sound, piece, write_video_with_sound
 
 TITLE = "Rob's wedding"
 RATE_HZ = 48_000
+# The seed, seconds and rate of what happened.
+EVENT = (11, 11.0, RATE_HZ)
 # Where each camera begins on the event's clock, in seconds, and how long it records.
 BEGINS_S = {"A": 0.0, "B": 2.345, "C": 1.2}
 LASTS_S = {"A": 10.0, "B": 7.0, "C": 5.0}
@@ -110,7 +112,7 @@ def _line_up(db: sqlite3.Connection, session: SessionRow) -> None:
                 "method": None,
                 "reason": "Its sound fits no other camera's, and its clock tells nothing.",
                 "through": None,
-                "correlation": {},
+                "correlation": _flat(),
             },
         ],
     }
@@ -137,12 +139,24 @@ def _correlation() -> dict[str, list[Any]]:
     }
 
 
+def _flat() -> dict[str, list[Any]]:
+    offset_s = np.linspace(-5, 10, 301)
+    z = np.random.default_rng(6).normal(0, 1, len(offset_s))
+    return {
+        "offset_s": offset_s.tolist(),
+        "z": z.tolist(),
+        "window_t_cam_s": [],
+        "window_offset_s": [],
+        "is_used": [],
+    }
+
+
 # --- what the cameras recorded -----------------------------------------------------------------------
 
 
 def heard(label: str) -> FloatArray:
     """What a camera hears of the event: (N,) of floats."""
-    world = event_sound(11, 11.0, RATE_HZ)
+    world = event_sound(*EVENT)
     return drifted(piece(world, BEGINS_S[label], LASTS_S[label], RATE_HZ), DRIFT_PPM[label])
 
 

@@ -11,8 +11,10 @@ from typing import Any
 
 from mtbsync_daemon.jobs.executor import Work
 from mtbsync_daemon.storage import Storage, open_storage
+from mtbsync_daemon.tasks.away import AwayError
 from mtbsync_daemon.tasks.footage import indexed, located
 from mtbsync_engine.align.event import Evidence, line_up
+from mtbsync_engine.errors import AlignmentError, MediaError
 from mtbsync_engine.index.store import load_index
 from mtbsync_engine.media.sound import read_wav
 from mtbsync_engine.model import Index
@@ -30,7 +32,7 @@ def run(params: dict[str, Any], work: Work) -> dict[str, Any]:
 
     Raises:
         StorageError: a sound cannot be reached.
-        MtbsyncError: pictures have to tell, and a recording is away or cannot be read.
+        MtbsyncError: pictures have to tell, and a recording is away or another one.
     """
     storage = open_storage(params["storage"])
     angles = {camera["label"]: camera["angle"] for camera in params["cameras"]}
@@ -62,7 +64,13 @@ def _sound(key: str | None, storage: Storage, artifacts: Path) -> Sound | None:
 
 
 def _index(recording: Mapping[str, Any], artifacts: Path, work: Work) -> Index:
-    return load_index(indexed(located(recording), artifacts, work))
+    try:
+        return load_index(indexed(located(recording), artifacts, work))
+    except AwayError:
+        raise
+    except MediaError as error:
+        # One lens that was covered keeps no other camera from its place.
+        raise AlignmentError(str(error)) from error
 
 
 def _document(found: LineUp, angles: Mapping[str, int]) -> dict[str, Any]:
@@ -81,7 +89,7 @@ def _document(found: LineUp, angles: Mapping[str, int]) -> dict[str, Any]:
             "method": None,
             "reason": reason,
             "through": None,
-            "correlation": {},
+            "correlation": _plotted(found.correlations.get(label)),
         }
         for label, reason in found.missing.items()
     ]
@@ -104,12 +112,14 @@ def _placed(
         "method": placement.method.value,
         "reason": placement.reason,
         "through": None if placement.through is None else angles[placement.through],
-        "correlation": {} if told_from is None else _plotted(told_from),
+        "correlation": _plotted(told_from),
     }
 
 
-def _plotted(told_from: Correlation) -> dict[str, list[float] | list[bool]]:
+def _plotted(told_from: Correlation | None) -> dict[str, list[float] | list[bool]]:
     """With no more digits than a picture shows: a person's library is not the place for megabytes."""
+    if told_from is None:
+        return {}
     return {
         "offset_s": [round(float(t_s), 4) for t_s in told_from.offset_s],
         "z": [round(float(z), 2) if math.isfinite(z) else 0.0 for z in told_from.z],

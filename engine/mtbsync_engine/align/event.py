@@ -44,7 +44,7 @@ _NINE_IN_TEN = 1.645
 class Evidence:
     """What is known of one camera's recording of `duration_s`: its `sound` if it has any, its pictures'
     `rate`, and the clocks that it was stamped with. `index` makes or loads the index of its pictures, if
-    asked."""
+    asked; it raises an AlignmentError where they show nothing to go by."""
 
     sound: Sound | None
     rate: Rate

@@ -5,8 +5,8 @@ import { count, percent } from "./format.js";
 import { Store, debounced, html, useEffect, useMemo, useState, useStore } from "./lib.js";
 import { attempt } from "./desk_acts.js";
 import { Loads } from "./marker_places.js";
-import { Thumbnail } from "./sessions_cameras.js";
-import { STATES, isTitle, waitsOf } from "./sessions_words.js";
+import { Thumbnail, useStopped } from "./sessions_cameras.js";
+import { STATES, isTitle, stateOf, waitsOf } from "./sessions_words.js";
 
 const PAUSE_MS = 150;
 const N_PICTURES = 4;
@@ -78,9 +78,11 @@ function shareOf({ cameras }, progress) {
 }
 
 function Card({ session, progress }) {
-  const { cameras, status, title } = session;
+  const { cameras, title } = session;
+  const stopped = useStopped(session);
+  const status = stateOf(session, stopped);
   const [tone, words] = STATES[status];
-  const waits = waitsOf(session);
+  const waits = waitsOf(session, stopped);
   const isWaiting = status === "needs-review" || status === "draft";
   const isBusy = status === "ingesting" || status === "syncing";
   const share = shareOf(session, progress);
@@ -89,7 +91,8 @@ function Card({ session, progress }) {
       <div class="session-about">
         <h2><a href=${`#/session/${part(session.id)}`}>${title}</a></h2>
         <p class="quiet small">${[session.date, session.project, session.location].filter(Boolean).join(" · ")}</p>
-        <p><span class=${tone}>${words}</span> <span class="quiet small">${count(cameras.length, "camera")}</span>
+        <p><span class=${tone}>${words}</span>${" "}
+          ${cameras.length > 0 && html`<span class="quiet small">${count(cameras.length, "camera")}</span>`}
           ${isBusy && html` <progress value=${share ?? undefined} aria-label=${`${title}: ${words}`}></progress>
             <span class="quiet small number">${share === null ? "" : percent(share)}</span>`}</p>
         ${waits.length > 0 && html`<ul class="small">
@@ -97,7 +100,7 @@ function Card({ session, progress }) {
       </div>
       <ul class="session-pictures" aria-label="Cameras">${cameras.slice(0, N_PICTURES).map((camera) => html`
         <li key=${camera.label}><${Thumbnail} session=${session} camera=${camera} />
-          <span class="small">${camera.label}</span></li>`)}
+          <span class="small" title=${camera.label}>${camera.label}</span></li>`)}
         ${cameras.length > N_PICTURES && html`
           <li class="small quiet">and ${cameras.length - N_PICTURES} more</li>`}</ul>
     </li>`;

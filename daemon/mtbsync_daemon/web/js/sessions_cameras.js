@@ -12,6 +12,7 @@ import { madeOf } from "./sessions_store.js";
 import { CAMERA_STATES } from "./sessions_words.js";
 
 // A GoPro’s chapters are one recording; those behind the first are no cameras.
+const CHAPTER = /^(?:G[HXL]\d{2}|GP\d{2}|GOPR)(\d{4})\./i;
 const LATER_CHAPTER = /^(?:G[HXL](?!01)\d{2}|GP\d{2})\d{4}\./i;
 
 /** The picture of a camera, or why there is none. */
@@ -26,6 +27,16 @@ export function Thumbnail({ session, camera }) {
 const batchOf = ({ path }) => path.split(/[\\/]/).at(-2);
 /** Whether what is sent is a camera's footage. */
 const isOf = (camera) => ({ batch, name }) => name === camera.file_name && batch === batchOf(camera);
+
+/** Whether a camera's footage is among the `items` that this page sends. */
+const isSent = (camera, items) => items.some((item) => item.state !== "failed" && isOf(camera)(item));
+
+/** For a component: the labels of the cameras whose footage has not all come, and is not sent from this page. */
+export function useStopped({ cameras }) {
+  const items = useStore(uploads.store, (state) => state.items);
+  const stopped = cameras.filter((camera) => camera.status === "uploading" && !isSent(camera, items));
+  return stopped.map(({ label }) => label);
+}
 
 function soundOf({ has_audio, quality, recording }) {
   if (recording === null) return "";
@@ -45,11 +56,11 @@ function factsOf(camera) {
 /** What is sent from this page for a camera whose footage has not come. */
 function Coming({ camera }) {
   const items = useStore(uploads.store, (state) => state.items);
-  const item = items.find(isOf(camera));
-  if (item === undefined) {
+  if (!isSent(camera, items)) {
     return html`<p class="small doubt">Not all of its footage has come, and this page does not send it. If no other
       does, drop ${camera.file_name} here again: that goes on where it stopped.</p>`;
   }
+  const item = items.find(isOf(camera));
   return html`<p class="small run-job"><span class="quiet">Is being copied</span>
     <progress value=${item.share} aria-label=${`Copying ${camera.file_name}`}></progress></p>`;
 }
@@ -104,7 +115,8 @@ function Camera({ open, camera }) {
         <p class="small camera-file" title=${camera.path}>${camera.file_name}</p>
         <p class="small quiet">${factsOf(camera)}</p>
         <${Progress} camera=${camera} progress=${progress} />
-        ${camera.problem && html`<p class="small bad">${camera.problem}</p>`}
+        ${camera.problem && html`
+          <p class="small bad">${camera.problem.replaceAll(camera.path, camera.file_name)}</p>`}
         ${!isReadOnly && html`<p class="acts">
           ${camera.status === "failed" && html`
             <${Act} aria-label=${`Try again: camera ${label}`} act=${again}>Try again<//>`}
@@ -115,6 +127,9 @@ function Camera({ open, camera }) {
       </div>
     </li>`;
 }
+
+/** What the chapters of one recording have in common, and what lies beside it. */
+const takeOf = ({ name }) => CHAPTER.exec(name)?.[1] ?? name.replace(/\.[^.]*$/u, "");
 
 /** Add these files as cameras, and send them. */
 export async function bring(open, files) {
@@ -130,8 +145,10 @@ export async function bring(open, files) {
     || cameras.some((camera) => isOf(camera)({ batch, name }));
   for (const file of files) {
     if (begun.includes(file)) continue;
-    const [, held] = [...batches].find(([batch, others]) => !isTaken(batch, others, file)) ?? [];
-    if (held) held.push(file);
+    const free = [...batches].filter(([batch, others]) => !isTaken(batch, others, file));
+    // A later chapter goes where the first one went; of two cameras' that are numbered alike, to the latter's.
+    const goesTo = free.findLast(([, others]) => others.some((other) => takeOf(other) === takeOf(file))) ?? free[0];
+    if (goesTo) goesTo[1].push(file);
     else batches.set(newBatch(), [file]);
   }
   for (const [batch, held] of batches) {
@@ -149,11 +166,10 @@ export async function bring(open, files) {
 async function begunOf(open, files) {
   const { cameras } = open.store.get().session;
   const { items } = uploads.store.get();
-  const isSent = (camera) => items.some((item) => item.state !== "failed" && isOf(camera)(item));
-  const broken = cameras.filter((camera) => camera.status === "uploading" && !isSent(camera)).map(batchOf);
+  const broken = cameras.filter((camera) => camera.status === "uploading" && !isSent(camera, items)).map(batchOf);
   const batches = new Map();
   for (const camera of cameras) {
-    if (!broken.includes(batchOf(camera)) || camera.status === "failed" || isSent(camera)) continue;
+    if (!broken.includes(batchOf(camera)) || camera.status === "failed" || isSent(camera, items)) continue;
     const found = [...batches.values()].flat();
     const alike = files.filter((file) => file.name === camera.file_name && !found.includes(file));
     if (alike.length === 0) continue;

@@ -1,19 +1,19 @@
 /** One session: its cameras, how they lie on each other, hearing and moving them, and what goes out of it. */
 
-import { ask, complain, part, say } from "./api.js";
+import { complain, say } from "./api.js";
 import { clock } from "./format.js";
 import { html, useEffect, useLayoutEffect, useMemo, useRef, useState, useStore } from "./lib.js";
 import { Act, attempt } from "./desk_acts.js";
 import { Help, useKeys } from "./keys.js";
 import { useDrop } from "./runs.js";
-import { Cameras, bring } from "./sessions_cameras.js";
+import { Cameras, bring, useStopped } from "./sessions_cameras.js";
 import { Listening } from "./sessions_listen.js";
 import { SessionOut } from "./sessions_out.js";
 import { Pictures } from "./sessions_pictures.js";
 import { History, Review } from "./sessions_review.js";
 import { OpenSession, madeOf } from "./sessions_store.js";
 import { View, Waves, fitted, zoomed } from "./sessions_waves.js";
-import { STATES, isOpen, isTitle, waitsOf } from "./sessions_words.js";
+import { STATES, isOpen, isTitle, stateOf, waitsOf } from "./sessions_words.js";
 
 const CHANGED = 412;
 const FIELDS = [["title", "Title"], ["date", "Date"], ["project", "Project"], ["location", "Location"]];
@@ -123,24 +123,37 @@ function Listen({ open, listening }) {
 
 // --- the parts of the page ---------------------------------------------------------------------------------
 
+const canBeLinedUp = ({ cameras }) => cameras.filter(({ status }) => status === "ready").length > 1;
+
 /** Have the cameras lined up, once more if they were. */
 function LineUp({ open }) {
   const { session, isReadOnly } = useStore(open.store);
-  const nReady = session.cameras.filter(({ status }) => status === "ready").length;
-  if (isReadOnly || nReady < 2) return null;
+  if (isReadOnly || !canBeLinedUp(session)) return null;
   const act = () => open.act("POST", "/line-up").then(() => say("The cameras are being lined up."));
   return html`<${Act} act=${act} isOff=${session.status === "syncing"}>
     ${session.master === null ? "Line up" : "Line up again"}<//>`;
 }
 
-function Lined({ open }) {
-  const { session, isReadOnly } = useStore(open.store);
-  const [asked, askFor] = useState(null);
+/** The cameras as they lie, with their keys; `asked` is what the person asked to see besides. */
+function Together({ open, asked, askFor }) {
+  const { isReadOnly } = useStore(open.store);
   const listening = useMemo(() => new Listening(open), [open]);
   const view = useMemo(() => new View(), [open]);
   useEffect(() => () => listening.close(), [listening]);
   const entries = useMemo(() => keysOf(view).filter(({ changes }) => !(changes && isReadOnly)), [view, isReadOnly]);
   useKeys({ run: open, pair: listening, ask: askFor }, entries);
+  return html`
+    <${Listen} open=${open} listening=${listening} />
+    <${Waves} open=${open} listening=${listening} view=${view} />
+    <${Pictures} open=${open} listening=${listening} />
+    <${Review} open=${open} />
+    ${asked === "help" && html`<${Help} entries=${entries} onClose=${() => askFor(null)} />`}`;
+}
+
+function Lined({ open }) {
+  const { session, isReadOnly } = useStore(open.store);
+  const [asked, askFor] = useState(null);
+  const isLined = session.master !== null;
   const sure = session.placements.filter((lies) => isOpen(lies) && lies.trust === "looks-good");
   return html`
     <section class="section" aria-labelledby="lined-title">
@@ -149,12 +162,10 @@ function Lined({ open }) {
           ${!isReadOnly && sure.length > 1 && html`
             <${Act} act=${() => open.approveAll()}>Approve ${sure.length} that look good<//>`}
           <${LineUp} open=${open} />
-          <button type="button" onClick=${() => askFor("help")}>Keys <kbd>?</kbd></button></div></div>
-      <${Listen} open=${open} listening=${listening} />
-      <${Waves} open=${open} listening=${listening} view=${view} />
-      <${Pictures} open=${open} listening=${listening} />
-      <${Review} open=${open} />
-      ${asked === "help" && html`<${Help} entries=${entries} onClose=${() => askFor(null)} />`}
+          ${isLined && html`<button type="button" onClick=${() => askFor("help")}>Keys <kbd>?</kbd></button>`}
+        </div></div>
+      ${isLined ? html`<${Together} open=${open} asked=${asked} askFor=${askFor} />`
+        : html`<p class="quiet">They are ${session.status === "syncing" ? "being lined up" : "not lined up yet"}.</p>`}
     </section>`;
 }
 
@@ -226,9 +237,10 @@ function Later({ title, children }) {
 
 function Head({ open }) {
   const { session } = useStore(open.store);
-  const [tone, words] = STATES[session.status];
+  const stopped = useStopped(session);
+  const [tone, words] = STATES[stateOf(session, stopped)];
   // Where there are no cameras yet, their part of the page says what to do.
-  const waits = session.cameras.length > 0 ? waitsOf(session) : [];
+  const waits = session.cameras.length > 0 ? waitsOf(session, stopped) : [];
   return html`
     <div class="title"><p class="small"><a href="#/sessions">All sessions</a></p>
       <h1>${session.title}</h1>
@@ -238,7 +250,6 @@ function Head({ open }) {
       ${session.notes && html`<p class="small quiet notes">${session.notes}</p>`}
       ${waits.length > 0 && html`<ul class="hint waits-list">
         ${waits.map((text) => html`<li key=${text}>${text}</li>`)}</ul>`}
-      ${session.master === null && html`<p class="acts"><${LineUp} open=${open} /></p>`}
     </div>`;
 }
 
@@ -248,13 +259,13 @@ function Opened({ open }) {
   useEffect(() => { document.title = `${session.title} – mtbsync`; }, [session.title]);
   const remove = async () => {
     if (!confirm(`Forget the session ${session.title}? Its footage stays where it is.`)) return;
-    await ask(`/sessions/${part(open.id)}`, { method: "DELETE" });
+    await open.forget();
     location.hash = "#/sessions";
   };
   return html`
     <div class="session">
       <${Head} open=${open} />
-      ${session.master !== null && html`<${Lined} open=${open} />`}
+      ${(session.master !== null || canBeLinedUp(session)) && html`<${Lined} open=${open} />`}
       <${Cameras} open=${open} />
       ${session.master !== null && html`<${SessionOut} open=${open} />`}
       ${!isReadOnly && html`<${Later} title="About this session"><${About} open=${open} />

@@ -9,9 +9,11 @@ import { pathOf } from "./sessions_store.js";
 import { TRUST, decidedOf, lies, methodOf, ms } from "./sessions_words.js";
 
 const ASPECT = 0.34;
+const UNHEARD = 409;
 /** A second place where the sounds fit as well lies at least so far from the first. */
 const APART_S = 0.5;
-/** Ways of telling where a camera lies of which there is a curve. */
+/** What is lower tells nothing. */
+const FAIR_SCORE = 5;
 const BY_SOUND = ["hybrid", "xcorr"];
 
 /** How it was found to lie, in words. */
@@ -128,27 +130,22 @@ export function Review({ open }) {
 function Evidence({ open, label, placement }) {
   const lined_up_at = useStore(open.store, ({ session }) => session.lined_up_at);
   const [found, set] = useState(null);
-  const isHeard = BY_SOUND.includes(placement.method);
   useEffect(() => {
-    if (!isHeard) {
-      set(null);
-      return undefined;
-    }
     let isOpen = true;
-    const none = (error) => { if (error.status !== 409) complain(error); };
-    ask(pathOf(open.id, label, "/correlation")).then((told) => isOpen && set(told), none);
+    const none = (error) => {
+      if (error.status !== UNHEARD) throw error;
+      return null;
+    };
+    ask(pathOf(open.id, label, "/correlation")).catch(none).then((told) => isOpen && set(told), complain);
     return () => { isOpen = false; };
-  }, [lined_up_at, isHeard]);
+  }, [lined_up_at]);
   if (found === null || found.offset_s.length === 0) return null;
-  const [best, second] = peaksOf(found);
-  const clear = second === null ? "Nothing else comes near."
-    : `The runner-up, at ${ms(second.offset_s * 1000, 0)}, has ${second.z.toFixed(1)}.`;
+  const isTold = BY_SOUND.includes(placement.method) && placement.score >= FAIR_SCORE;
   return html`
     <div class="review-evidence">
       <${Picture} label="How well its sound fits, by offset" draw=${(made) => drawFits(made, found, placement)}
-        shown=${[found, placement]}
-        words=${`Best at ${ms(best.offset_s * 1000, 0)}, with ${best.z.toFixed(1)}. ${clear}`} />
-      ${found.window_t_cam_s.length > 1 && html`
+        shown=${[found, placement]} words=${fitsInWords(found, isTold)} />
+      ${isTold && found.window_t_cam_s.length > 1 && html`
         <${Picture} label="Its delay, piece by piece" draw=${(made) => drawPieces(made, found)}
           shown=${[found]} words=${piecesInWords(found)} />`}
     </div>`;
@@ -161,6 +158,17 @@ function peaksOf({ offset_s, z }) {
   const best = most(all);
   const others = all.filter((one) => Math.abs(one.offset_s - best.offset_s) > APART_S);
   return [best, others.length ? most(others) : null];
+}
+
+function fitsInWords(found, isTold) {
+  const [best, second] = peaksOf(found);
+  const [at, z] = [ms(best.offset_s * 1000, 0), best.z.toFixed(1)];
+  const other = second && `at ${ms(second.offset_s * 1000, 0)}, has ${second.z.toFixed(1)}`;
+  if (!isTold) {
+    return `No offset stands out: the best, at ${at}, has ${z}${other ? `, and another, ${other}` : ""}. `
+      + "What is below the dashed line may be chance.";
+  }
+  return `Best at ${at}, with ${z}. ${other ? `The runner-up, ${other}.` : "Nothing else comes near."}`;
 }
 
 /** The line through the pieces that agree: gives the delay on it at a moment of the camera's. */
@@ -176,8 +184,9 @@ function lineOf({ window_t_cam_s: t_s, window_offset_s: offsets_s, is_used }) {
 function piecesInWords(found) {
   const { window_t_cam_s: t_s, window_offset_s: offsets_s, is_used } = found;
   const line = lineOf(found);
+  if (!is_used.includes(true)) return `None of ${is_used.length} pieces agree.`;
   const off_ms = t_s.map((at_s, k) => 1000 * Math.abs(offsets_s[k] - line(at_s))).filter((_, k) => is_used[k]);
-  const most_ms = Math.max(0, ...off_ms).toFixed(1);
+  const most_ms = Math.max(...off_ms).toFixed(1);
   return `${off_ms.length} of ${is_used.length} pieces agree, within ${most_ms} ms of the line, which is the drift.`;
 }
 
@@ -222,12 +231,17 @@ function ends(ctx, width, height, first, last) {
 
 function drawFits({ ctx, width, height }, { offset_s, z }, { offset_ms, through }) {
   const [first, last] = [offset_s[0], offset_s.at(-1)];
-  const { x, y, base } = scales(width, height, [first, last], [Math.min(0, ...z), Math.max(...z)]);
+  // What is nothing but noise is to look like that.
+  const { x, y, base } = scales(width, height, [first, last], [Math.min(0, ...z), Math.max(1.2 * FAIR_SCORE, ...z)]);
   ctx.strokeStyle = colour("--line");
-  ctx.beginPath();
-  ctx.moveTo(0, y(0));
-  ctx.lineTo(width, y(0));
-  ctx.stroke();
+  for (const [level, dashes] of [[0, []], [FAIR_SCORE, [4, 4]]]) {
+    ctx.setLineDash(dashes);
+    ctx.beginPath();
+    ctx.moveTo(0, y(level));
+    ctx.lineTo(width, y(level));
+    ctx.stroke();
+  }
+  ctx.setLineDash([]);
   // Of one that is laid on another than the master, the curve is of the offset from that.
   if (through === null && offset_ms !== null && offset_ms >= 1000 * first && offset_ms <= 1000 * last) {
     ctx.strokeStyle = colour("--good");
@@ -263,11 +277,13 @@ function drawPieces({ ctx, width, height }, found) {
   const shown = used.length ? [...used, line(first), line(last)] : offsets_s;
   const [low, high] = [Math.min(...shown) - 0.001, Math.max(...shown) + 0.001];
   const { x, y } = scales(width, height, [first, last], [low, high]);
-  ctx.strokeStyle = colour("--accent");
-  ctx.beginPath();
-  ctx.moveTo(x(first), y(line(first)));
-  ctx.lineTo(x(last), y(line(last)));
-  ctx.stroke();
+  if (used.length) {
+    ctx.strokeStyle = colour("--accent");
+    ctx.beginPath();
+    ctx.moveTo(x(first), y(line(first)));
+    ctx.lineTo(x(last), y(line(last)));
+    ctx.stroke();
+  }
   t_s.forEach((at_s, k) => {
     // Those that are far off stand at the edge.
     const at = [x(at_s), y(Math.min(Math.max(offsets_s[k], low), high))];
@@ -293,7 +309,7 @@ export function History({ open }) {
   }, [session]);
   if (events === null) return html`<p class="quiet">Loading …</p>`;
   if (events.length === 0) return html`<p class="quiet">Nothing was lined up yet.</p>`;
-  return html`<ul class="history small">${events.map((event, k) => html`
+  return html`<ul class="history small" tabindex="0" aria-label="What was found and decided">${events.map((event, k) => html`
     <li key=${events.length - k}><span class="quiet number">${moment(event.at)}</span>
       <span>Camera ${event.camera} ${event.what}</span>
       <span class="number">${lies(event)}</span></li>`)}</ul>`;

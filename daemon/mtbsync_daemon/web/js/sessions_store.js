@@ -290,6 +290,12 @@ export class OpenSession {
     return this.#changes.make(() => ask(path, { method: "PATCH", body: changed, etag: `"${version}"` }));
   }
 
+  /** Forget the session, and with it what was not saved. */
+  async forget() {
+    await ask(`/sessions/${part(this.id)}`, { method: "DELETE" });
+    this.#keep(new Map());
+  }
+
   /** Ask the daemon for something of it, such as ("POST", "/line-up"), and load what came of that. */
   act(method, rest, body) {
     return this.#changes.make(() => ask(`/sessions/${part(this.id)}${rest}`, { method, body }));

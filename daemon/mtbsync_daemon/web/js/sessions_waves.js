@@ -210,7 +210,8 @@ function drawAxis(ctx, view, height) {
     ctx.lineTo(x, height);
     ctx.stroke();
     ctx.fillStyle = colour("--quiet");
-    ctx.fillText(clock(k * step_s, digits), x + 4, AXIS_PX / 2);
+    const text = clock(k * step_s, digits);
+    if (x + 4 + ctx.measureText(text).width <= view.width) ctx.fillText(text, x + 4, AXIS_PX / 2);
   }
 }
 

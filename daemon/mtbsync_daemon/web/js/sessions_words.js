@@ -71,8 +71,15 @@ export function lies({ offset_ms, drift_ppm }) {
   return drifts(drift_ppm) ? `${ms(offset_ms)}, ${ppm(drift_ppm)}` : ms(offset_ms);
 }
 
+/** How far a session is, as `STATES` calls it. Where footage has `stopped` coming for some of its cameras, by label,
+ * and nothing else is under way, it is the person who is waited for. */
+export function stateOf({ status, cameras }, stopped) {
+  const isUnderWay = (camera) => ["uploading", "ingesting"].includes(camera.status) && !stopped.includes(camera.label);
+  return status === "ingesting" && !cameras.some(isUnderWay) ? "needs-review" : status;
+}
+
 /** What a person can do next for a session, as sentences. */
-export function waitsOf({ status, cameras, placements, problem }) {
+export function waitsOf({ status, cameras, placements, problem }, stopped) {
   if (cameras.length === 0) return ["Add the cameras that recorded it."];
   const failed = cameras.filter((camera) => camera.status === "failed").map(({ label }) => label);
   const open = status === "needs-review" ? placements.filter(isOpen) : [];
@@ -80,10 +87,15 @@ export function waitsOf({ status, cameras, placements, problem }) {
   const lying = labels(open.filter(({ offset_ms }) => offset_ms !== null));
   const lost = labels(open.filter(({ offset_ms }) => offset_ms === null));
   const waits = [];
+  if (stopped.length) {
+    waits.push(`Not all footage of ${named(stopped)} has come: drop it on this session’s page again, unless another `
+      + "page still sends it.");
+  }
   if (failed.length) waits.push(`Try again with ${named(failed)}, or remove ${failed.length === 1 ? "it" : "them"}.`);
   if (cameras.length === 1) waits.push("Add another camera: one alone cannot be lined up.");
   if (problem) waits.push(problem);
   if (lying.length) waits.push(`Listen to ${named(lying)}, and approve where ${itLies(lying)}.`);
+  if (status === "ready") waits.push("Take the files out for your editor.");
   if (lost.length) waits.push(`Put ${named(lost)} in place by hand: nothing tells where ${itLies(lost)}.`);
   return waits;
 }
