@@ -90,9 +90,9 @@ async def _serve(
 ) -> None:
     stopped = _stop_event()
     library = Library(places, lambda: settings.current)
-    executor = await _executor(settings.current)
+    executor, copies = await _executors(settings.current)
     quick, asked = _quick()
-    queue = Queue(store, library, executor, quick, places)
+    queue = Queue(store, library, executor, copies, quick, places)
     watching = _Watching(store, library, settings.current.sweep_s)
     services = Services(
         places=places,
@@ -128,7 +128,7 @@ async def _serve(
     finally:
         await asyncio.to_thread(watching.watcher.stop)
         await site.close()
-        await asyncio.gather(executor.close(), quick.close(), asked.close())
+        await asyncio.gather(*(each.close() for each in {executor, copies, quick, asked}))
 
 
 @dataclass(frozen=True)
@@ -176,7 +176,8 @@ async def _look_at(
         store.write(on_files.fill, library, found)
         files = found.marker_files if wanted.is_saved else {}
         saving = Saving(store, asked, places.logs / "saving.log", files)
-        queue = Queue(store, library, executor, quick, places)
+        # There are no sessions, whose footage could be copied.
+        queue = Queue(store, library, executor, executor, quick, places)
         services = Services(
             places=places,
             settings=settings,
@@ -238,14 +239,16 @@ async def _until(stopped: asyncio.Event, *work: Coroutine[None, None, None]) -> 
             raise ended
 
 
-async def _executor(config: Config) -> Executor:
+async def _executors(config: Config) -> tuple[Executor, Executor]:
+    """What does jobs, and what makes copies of sessions' footage."""
     if config.executor.dask is not None:
         from mtbsync_daemon.jobs.cluster import DaskCluster
 
-        return await DaskCluster.connect(config.executor.dask)
+        cluster = await DaskCluster.connect(config.executor.dask)
+        return cluster, cluster
     here = ChildProcesses.for_this_computer()
-    n_slots, n_threads = config.jobs.slots, config.jobs.threads
-    return ChildProcesses(n_slots or here.n_slots, n_threads or here.n_threads)
+    n_slots, n_threads = config.jobs.slots or here.n_slots, config.jobs.threads or here.n_threads
+    return ChildProcesses(n_slots, n_threads), ChildProcesses(n_slots, n_threads)
 
 
 def _quick() -> tuple[ChildProcesses, ChildProcesses]:

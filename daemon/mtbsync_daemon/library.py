@@ -32,6 +32,8 @@ from mtbsync_daemon.store.trails import TrailMarker, TrailRow
 # A person who puts markers right does so one after the other; files are written once they pause.
 _EDITS_PAUSE_S = 2.0
 
+# What is not there now and is waited for: footage, and where things are stored.
+_AWAY = ("AwayError", "StorageAwayError")
 _WAITING = (State.QUEUED, State.NEEDS_REVIEW, State.FAILED)
 _REMOVED = "The trail that it fits was removed meanwhile."
 _NO_TRAIL = "No trail of the library fits this run."
@@ -669,7 +671,7 @@ class Library:
         current = jobs.get(db, job.job_id)
         if current is None or current.state is not State.RUNNING:
             return
-        if not outcome.counts or (outcome.error_kind == "AwayError" and job.kind is not Kind.PROBE):
+        if not outcome.counts or (outcome.error_kind in _AWAY and job.kind is not Kind.PROBE):
             jobs.postpone(db, job, outcome.error)
             return
         if outcome.result is None:

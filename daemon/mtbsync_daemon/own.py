@@ -18,6 +18,14 @@ def mark(folder: Path) -> None:
     Raises:
         OSError: it cannot be written.
     """
-    path = folder / MARK
-    if not path.exists():
-        path.write_text(_WORDS, encoding="utf-8")
+    if not is_marked(folder):
+        (folder / MARK).write_text(_WORDS, encoding="utf-8")
+
+
+def is_marked(folder: Path) -> bool:
+    """Whether a folder is there and marked.
+
+    Raises:
+        OSError: nobody can tell now.
+    """
+    return (folder / MARK).exists()

@@ -27,17 +27,27 @@ from mtbsync_daemon.store.sessions import DerivedRow, DisownedRow
 _MOST_STUCK = 3
 
 
-def media_to_go(store: Reads, config: Config) -> Pruned:
-    """What `prune_media` would remove now."""
+# What all keys begin with, and none is.
+_NO_THING = "projects"
+
+
+def media_to_go(places: Places, store: Reads, config: Config) -> Pruned:
+    """What `prune_media` would remove now, or what keeps it from that."""
     busy = store.read(sessions.busy)
-    old = [row for row in _outlived(store, config) if row.session_id not in busy]
-    spare = (Item(Path(row.key), row.n_bytes, row.made_at, Standing.SPARE, row.session_id) for row in old)
-    return Pruned((*spare, *(_item(row) for row in store.read(sessions.disowned))))
+    old = (_old_item(row) for row in _outlived(store, config) if row.session_id not in busy)
+    chosen = (*old, *(_item(row) for row in store.read(sessions.disowned)))
+    if chosen and (problem := _why_not(places, config)):
+        return Pruned(stuck=chosen, problem=problem)
+    return Pruned(chosen)
 
 
 def prune_media(places: Places, store: Store, config: Config) -> Pruned:
-    """Remove it, from the library and from the storage; what cannot be removed now is tried the next time."""
-    for derived in _outlived(store, config):
+    """Remove it, from the library and from the storage; what cannot be removed now is tried the next time.
+    While the storage is away, the library forgets nothing either."""
+    old = _outlived(store, config)
+    if old and (problem := _why_not(places, config)):
+        return Pruned(stuck=tuple(_old_item(row) for row in old), problem=problem)
+    for derived in old:
         store.write(_forget_unless_busy, derived)
     gone: list[Item] = []
     stuck: list[Item] = []
@@ -61,6 +71,15 @@ def prune_media(places: Places, store: Store, config: Config) -> Pruned:
     return Pruned(tuple(gone), tuple(stuck), problem=problem)
 
 
+def _why_not(places: Places, config: Config) -> str:
+    """Why nothing can be removed from the storage now; empty where it can be reached."""
+    try:
+        open_storage(Library(places, lambda: config).storage()).stat(_NO_THING)
+    except StorageError as error:
+        return str(error)
+    return ""
+
+
 def _outlived(store: Reads, config: Config) -> list[DerivedRow]:
     return outlived(store.read(sessions.all_derived), config.storage, now())
 
@@ -68,6 +87,10 @@ def _outlived(store: Reads, config: Config) -> list[DerivedRow]:
 def _forget_unless_busy(db: sqlite3.Connection, row: DerivedRow) -> None:
     if row.session_id not in sessions.busy(db):
         sessions.forget_derived(db, row)
+
+
+def _old_item(row: DerivedRow) -> Item:
+    return Item(Path(row.key), row.n_bytes, row.made_at, Standing.SPARE, row.session_id)
 
 
 def _item(row: DisownedRow) -> Item:

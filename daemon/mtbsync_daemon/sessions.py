@@ -105,7 +105,7 @@ def _assign(db: sqlite3.Connection, camera: CameraRow, recording_id: str) -> Non
     others = sessions.cameras(db, camera.session_id)
     twin = next((c for c in others if c.recording_id == recording_id and c.label != camera.label), None)
     if twin is not None:
-        sessions.remove_camera(db, camera)
+        remove_camera(db, camera)
         return
     if camera.recording_id is not None:
         _forget_footage(db, camera)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -17,7 +18,7 @@ import pytest
 
 from mtbsync_daemon.config import Storage as Settings
 from mtbsync_daemon.own import MARK
-from mtbsync_daemon.storage import Storage, StorageError, Stored, open_storage
+from mtbsync_daemon.storage import Storage, StorageAwayError, StorageError, Stored, open_storage
 from mtbsync_daemon.storage.keys import key_of
 from mtbsync_daemon.store.sessions import Derivative
 from mtbsync_engine.errors import OutputError
@@ -103,6 +104,21 @@ def test_it_outlasts_what_it_was_made_from_and_whoever_put_it(
     source.unlink()
     assert open_storage(opened).fetch(KEY, tmp_path / "cache").read_bytes() == b"film"
     assert open_storage(opened).stat(KEY) == Stored(4, noted)
+
+
+def test_how_much_of_a_large_file_is_kept_is_told(
+    storage: Storage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def on_another_disk(path: Path, target: Path) -> None:
+        raise OSError(errno.EXDEV, "no link to there")
+
+    monkeypatch.setattr(Path, "hardlink_to", on_another_disk)
+    content, told = os.urandom(BIG), list[int]()
+    storage.put(KEY, made(tmp_path, content), sha256(content).hexdigest(), told.append)
+    assert told == sorted(told)
+    assert told[-1] == BIG
+    assert len(told) > 2
+    assert storage.fetch(KEY, tmp_path / "cache").read_bytes() == content
 
 
 def test_an_empty_file_is_a_file(storage: Storage, tmp_path: Path) -> None:
@@ -289,9 +305,52 @@ def test_p4_a_full_disk_is_told_and_leaves_nothing(tmp_path: Path) -> None:
 
 
 def test_a_folder_of_a_missing_drive_is_not_made(tmp_path: Path) -> None:
-    with pytest.raises(StorageError, match=r"is not there; plug its drive in, or make it\.$"):
+    with pytest.raises(StorageAwayError, match=r"is not there; plug its drive in, or make it\.$"):
         open_storage(params(tmp_path, folder=tmp_path / "drive"))
     assert not (tmp_path / "drive").exists()
+
+
+def test_p4_the_empty_folder_that_a_drive_leaves_behind_is_not_taken_for_it(tmp_path: Path) -> None:
+    drive, given = tmp_path / "drive", params(tmp_path, folder=tmp_path / "drive")
+    drive.mkdir()
+    opened_before = open_storage(given)
+    put(opened_before, tmp_path, b"film")
+    drive.rename(tmp_path / "unplugged")
+    drive.mkdir()
+    for storage in (opened_before, open_storage(given)):
+        for ask in (
+            lambda storage=storage: storage.stat(KEY),
+            lambda storage=storage: storage.fetch(KEY, tmp_path / "cache"),
+            lambda storage=storage: storage.remove(KEY),
+            lambda storage=storage: put(storage, tmp_path, b"another"),
+        ):
+            with pytest.raises(
+                StorageAwayError, match="holds nothing of what was put there; plug its drive in"
+            ):
+                ask()
+    assert list(drive.iterdir()) == []
+    drive.rmdir()
+    (tmp_path / "unplugged").rename(drive)
+    assert open_storage(given).fetch(KEY, tmp_path / "cache").read_bytes() == b"film"
+
+
+def test_a_folder_whose_things_are_gone_for_good_is_taken_up_again_by_its_mark(tmp_path: Path) -> None:
+    drive, given = tmp_path / "drive", params(tmp_path, folder=tmp_path / "drive")
+    drive.mkdir()
+    put(open_storage(given), tmp_path, b"film")
+    for path in (drive / MARK, drive / KEY):
+        path.unlink()
+    (drive / MARK).touch()
+    assert open_storage(given).stat(KEY) is None
+    put(open_storage(given), tmp_path, b"again")
+    assert open_storage(given).fetch(KEY, tmp_path / "cache").read_bytes() == b"again"
+
+
+def test_another_folder_is_taken_at_once(tmp_path: Path) -> None:
+    for name in ("one", "other"):
+        (tmp_path / name).mkdir()
+        put(open_storage(params(tmp_path, folder=tmp_path / name)), tmp_path, name.encode())
+        assert (tmp_path / name / KEY).read_bytes() == name.encode()
 
 
 # --- buckets ---------------------------------------------------------------------------------------
@@ -373,7 +432,7 @@ def test_a_computer_without_keys_is_told_so_until_it_has_some(
 def test_a_store_that_cannot_be_reached_is_told(with_keys: None, tmp_path: Path) -> None:
     pytest.importorskip("boto3", reason="buckets need mtbsync[s3]")
     storage = open_storage(params(tmp_path, bucket="mtb", endpoint="http://127.0.0.1:9"))
-    with pytest.raises(StorageError, match=r"^The bucket mtb at http://127.0.0.1:9 cannot be reached: "):
+    with pytest.raises(StorageAwayError, match=r"^The bucket mtb at http://127.0.0.1:9 cannot be reached: "):
         storage.stat(KEY)
 
 

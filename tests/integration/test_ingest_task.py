@@ -17,7 +17,7 @@ import av
 import numpy as np
 import pytest
 
-from mtbsync_daemon.storage import open_storage
+from mtbsync_daemon.storage import StorageAwayError, open_storage
 from mtbsync_daemon.storage.keys import key_of, manifest_of
 from mtbsync_daemon.storage.local import FolderStorage
 from mtbsync_daemon.tasks import ingest, transcode
@@ -281,10 +281,10 @@ def test_p3_what_was_noted_but_not_put_is_made(tmp_path: Path, monkeypatch: pyte
     params = _params(_filmed(tmp_path / "ride.mp4"), tmp_path / "media")
     put = FolderStorage.put
 
-    def put_or_die(self: FolderStorage, key: str, source: Path, sha256: str) -> None:
+    def put_or_die(self: FolderStorage, key: str, *more: Any) -> None:
         if key == _key("audio-wav"):
             raise KeyboardInterrupt
-        put(self, key, source, sha256)
+        put(self, key, *more)
 
     with monkeypatch.context() as patched:
         patched.setattr(FolderStorage, "put", put_or_die)
@@ -328,6 +328,27 @@ def test_copies_are_made_beside_and_kept(tmp_path: Path) -> None:
     assert ingest.run(params, Work()) == ingested
 
 
+def test_p3_what_cannot_be_fetched_as_the_storage_is_away_is_not_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    params = _params(_filmed(tmp_path / "ride.mp4"), tmp_path / "media", kinds=["proxy"])
+    first = transcode.run(params, Work())
+    fetch = FolderStorage.fetch
+
+    def fetch_or_break_off(self: FolderStorage, key: str, cache: Path) -> Path:
+        if key == _key("proxy"):
+            raise StorageAwayError("The line went dead.")
+        return fetch(self, key, cache)
+
+    again = Work()
+    with monkeypatch.context() as patched:
+        patched.setattr(FolderStorage, "fetch", fetch_or_break_off)
+        with pytest.raises(StorageAwayError):
+            transcode.run(params, again)
+    assert again.stages == []
+    assert transcode.run(params, Work()) == first
+
+
 def test_what_two_tasks_make_of_one_camera_at_once_is_all_noted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -335,11 +356,11 @@ def test_what_two_tasks_make_of_one_camera_at_once_is_all_noted(
     put = FolderStorage.put
     copied: list[dict[str, Any]] = []
 
-    def put_after_the_other(self: FolderStorage, key: str, source: Path, sha256: str) -> None:
+    def put_after_the_other(self: FolderStorage, key: str, *more: Any) -> None:
         if not copied:
             copied.append({})
             copied.append(transcode.run(params, Work()))
-        put(self, key, source, sha256)
+        put(self, key, *more)
 
     with monkeypatch.context() as patched:
         patched.setattr(FolderStorage, "put", put_after_the_other)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,10 @@ import opentimelineio as otio
 import pytest
 
 from mtbsync_daemon.cli import session as session_commands
+from mtbsync_daemon.jobs.executor import Outcome as TaskOutcome
+from mtbsync_daemon.jobs.executor import Progress, Task
 from mtbsync_daemon.places import Places
+from mtbsync_daemon.store import jobs
 from mtbsync_engine.media.chapters import chapter_names
 from support.daemons import Daemon
 from support.program import Outcome, mtbsync, state
@@ -192,6 +195,35 @@ def test_waiting_can_be_interrupted_and_the_cameras_stay(
     daemon.executor.goes_on.set()
     daemon.until_idle()
     assert [c["label"] for c in _document(daemon, "show", "Race")["session"]["cameras"]] == ["A", "B", "C"]
+
+
+def test_p10_what_is_waited_for_is_told_once_and_it_goes_on_by_itself(
+    daemon: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, looks = daemon.executor.run, []
+
+    async def away(task: Task, on_progress: Callable[[Progress], None]) -> TaskOutcome:
+        if len(looks) < 3 and task.function.endswith(("ingest:run", "line_up:run")):
+            return TaskOutcome(None, "The drive is away; plug it in.", "StorageAwayError")
+        return await run(task, on_progress)
+
+    def look_again(_: float) -> None:
+        store = daemon.services.store
+        if store.read(jobs.postponed, 1):
+            looks.append(1)
+        if len(looks) == 3:
+            store.write(jobs.forget_waits)
+
+    monkeypatch.setattr(daemon.executor, "run", away)
+    monkeypatch.setattr(session_commands.time, "sleep", look_again)
+    said = "The drive is away; plug it in. Until then this waits; Ctrl-C leaves it to the background.\n"
+    _run(daemon, "create", "Race")
+    added = _run(daemon, "add", "Race", daemon.film("one.mp4"), daemon.film("other.mp4"))
+    assert (added.status, added.err) == (0, said)
+    daemon.until_idle()
+    looks.clear()
+    again = _run(daemon, "sync", "Race")
+    assert (again.status, again.err) == (0, said)
 
 
 def test_p10_what_cannot_be_added_is_a_sentence(daemon: Served, tmp_path: Path) -> None:

@@ -184,6 +184,33 @@ def test_other_footage_has_nothing_of_what_was_made_found_or_decided_before(
     assert history(house, lined_up, "B") == ["found", "corrected", "replaced", "found"]
 
 
+def test_who_turns_out_to_be_another_camera_s_recording_holds_nobody_up(
+    house: House, session: SessionRow
+) -> None:
+    add(house, session, house.root / "a.mp4", "one view")
+    add(house, session, house.root / "b.mp4", "another view")
+    house.store.write(rules.add_camera, session, house.root / "copy of a.mp4")
+    house.work()
+    assert state(house, session) is SessionState.INGESTING
+    house.lands(house.root / "copy of a.mp4", "one view")
+    house.work()
+    assert [c.label for c in house.store.read(sessions.cameras, session.session_id)] == ["A", "B"]
+    assert placement(house, session, "B").counts_ms == 1000.0
+
+
+def test_p3_while_the_storage_is_away_a_camera_says_so_and_waits(house: House, session: SessionRow) -> None:
+    house.answers.answers["ingest"] = lambda params: Outcome(None, "It is away.", "StorageAwayError")
+    add(house, session, house.root / "a.mp4", "one view")
+    for _ in range(4):
+        house.work()
+        house.store.write(jobs.forget_waits)
+    waits = camera(house, session, "A")
+    assert (waits.state, waits.problem) == (CameraState.INGESTING, "It is away.")
+    house.answers.answers["ingest"] = ingested
+    house.work()
+    assert camera(house, session, "A").state is CameraState.READY
+
+
 def test_whoever_held_the_others_up_and_goes_lets_them_be_lined_up(house: House, session: SessionRow) -> None:
     for name in ("a", "b"):
         add(house, session, house.root / f"{name}.mp4", name)

@@ -82,12 +82,29 @@ def test_cameras_that_are_missing_or_that_nobody_approved_are_named_everywhere()
     said = (
         "Left out, as nothing tells where they lie: C, D.",
         "Nobody has approved yet where these lie: A.",
+        "The footage of these is not there now, so that an editor asks where it is: A, B.",
     )
-    assert told(given).losses[:2] == said
+    assert told(given).losses[:3] == said
     offered = session_offers.run(given, Silent())
     assert tuple(offered["notes"]) == said
     assert not [loss for offer in offered["offers"] for loss in offer["losses"] if loss in said]
-    assert told(params()).losses[0].startswith("Cut into pieces")
+
+
+def test_footage_that_is_away_is_named_and_no_other(tmp_path: Path) -> None:
+    there = {label: camera(label, folder=str(tmp_path)) for label in "ABC"}
+    for label in "ABC":
+        (tmp_path / f"{label}.MP4").touch()
+    assert told(params(*there.values())).losses[0].startswith("Cut into pieces")
+    (tmp_path / "B.MP4").unlink()
+    # Of C another copy is there, and of A one of two chapters is away.
+    there["C"]["copies"] = [["/gone/C.MP4"], [str(tmp_path / "C.MP4")]]
+    chapters = [str(tmp_path / name) for name in ("A.MP4", "A2.MP4")]
+    there["A"]["run"] |= {"files": chapters, "starts_s": [0.0, 300.0]}
+    there["A"]["copies"] = [chapters]
+    away = "The footage of these is not there now, so that an editor asks where it is: A, B."
+    offered = session_offers.run(params(*there.values()), Silent())
+    assert offered["notes"] == [away]
+    assert not [offer for offer in offered["offers"] if offer["problem"]]
 
 
 def test_without_any_camera_a_sentence_says_so(tmp_path: Path) -> None:

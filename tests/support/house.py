@@ -215,7 +215,7 @@ class House:
         """Do all jobs that are due."""
 
         async def go() -> None:
-            queue = Queue(self.store, self.library, self.answers, self.answers, self.places)
+            queue = Queue(self.store, self.library, self.answers, self.answers, self.answers, self.places)
             loop = asyncio.get_running_loop()
             self.store.on_change(lambda: None if loop.is_closed() else _wake(loop, queue))
             await queue.recover()

@@ -299,7 +299,7 @@ def served(folder: Path, settings: str = "") -> Iterator[Served]:
         loop, stopped = asyncio.get_running_loop(), asyncio.Event()
         current = Settings(config)
         library = Library(places, lambda: current.current)
-        queue = Queue(store, library, executor, executor, places)
+        queue = Queue(store, library, executor, executor, executor, places)
         looks: list[None] = []
         services = Services(
             places,

@@ -56,6 +56,10 @@ _A, _B = _camera("A"), _camera("B")
 @pytest.mark.parametrize(
     ("session", "step"),
     [
+        (
+            _session("syncing", _A, _B, problem="The drive is away; plug it in."),
+            "The drive is away; plug it in. The cameras are lined up by themselves once that is put right.",
+        ),
         (_session("draft"), "`mtbsync session add 'Big Race' FILE` adds its cameras."),
         (_session("draft", _A), "`mtbsync session add 'Big Race' FILE` adds another camera."),
         (

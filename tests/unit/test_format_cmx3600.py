@@ -73,6 +73,47 @@ def test_drop_frame_is_written_with_its_own_sign() -> None:
     assert " 00:00:00;00 00:00:59;28\n" in text
 
 
+MARKER_FORMATS = ("edl", "avid", "resolve-edl", "resolve-csv", "premiere-csv")
+
+
+def late(n_frames: int, start: Timecode = HOUR) -> Timeline:
+    """A timeline with a clip and a marker of one frame that end that many frames after its start."""
+    medium = Medium("GX010034.MP4", "", Timecode(0, PAL), 1)
+    items = (Gap(n_frames - 1), Clip(medium.name, 1, medium))
+    marked = (TimelineMarker(n_frames - 1, name="A"),)
+    return Timeline("A day", start, (Track("Video 1", items),), marked)
+
+
+@pytest.mark.parametrize("name", MARKER_FORMATS)
+def test_timecode_that_begins_again_is_said_wherever_it_is_all_that_tells(name: str) -> None:
+    until_midnight = 23 * 3600 * 25
+
+    def said(n_frames: int) -> list[str]:
+        return [loss for loss in formats.export(name, late(n_frames)).losses if "midnight" in loss]
+
+    assert said(until_midnight - 1) == []
+    # It ends at 00:00:00:00, before it begins.
+    assert len(said(until_midnight)) == 1
+    assert len(said(24 * 3600 * 25)) == 1
+    with pytest.raises(
+        ExportError, match=r"no more than 24 hours, but this takes 24\.0; export FCPXML or OTIO"
+    ):
+        formats.export(name, late(24 * 3600 * 25 + 1))
+
+
+def test_what_counts_frames_or_seconds_holds_more_than_a_day() -> None:
+    for name in ("otio", "fcpxml", "premiere", "mlt"):
+        assert not [s for s in formats.export(name, late(30 * 3600 * 25)).losses if "midnight" in s]
+
+
+def test_a_tape_that_runs_past_midnight_is_named() -> None:
+    said = (
+        "Their own timecode begins again at midnight, so check in your editor what they show: 'GX010034.MP4'."
+    )
+    assert said in export(source=Timecode.parse("23:59:30:00", PAL)).losses
+    assert said not in export(source=Timecode.parse("23:59:00:00", PAL)).losses
+
+
 def test_markers_may_share_a_frame() -> None:
     text = export(placed("A", 1.0), placed("B", 1.0)).files[0][1]
     assert text.endswith("* LOC: 01:00:01:00 RED     A\n* LOC: 01:00:01:00 RED     B\n")

@@ -149,7 +149,7 @@ def test_nothing_of_a_session_goes_that_something_is_done_for(house: House, kind
     theirs = house.made(house.camera(other, "b"), Derivative.WAV, days=31)
     job_id, _ = house.store.write(jobs.enqueue, kind, {"session": session.session_id}, ["asked"])
     house.store.write(lambda db: db.execute("UPDATE jobs SET state = ? WHERE id = ?", (state, job_id)))
-    before = media_to_go(house.store, house.config)
+    before = media_to_go(house.places, house.store, house.config)
     assert [item.path.as_posix() for item in before.gone] == [theirs]
     # What the other one lost lies where this one's may be being made.
     assert house.prune() == []
@@ -252,6 +252,31 @@ def test_a_storage_that_cannot_be_reached_is_told_and_tried_again(house: House, 
     assert house.prune() == [old]
 
 
+def test_while_a_drive_is_away_nothing_is_forgotten_though_its_empty_folder_is_there(
+    house: House, tmp_path: Path
+) -> None:
+    drive = tmp_path / "drive"
+    drive.mkdir()
+    house.config = Config(storage=Settings(folder=drive))
+    house.storage = open_storage(Library(house.places, lambda: house.config).storage())
+    session = house.session()
+    old = house.made(house.camera(session, "a"), Derivative.WAV, days=31)
+    removed = house.made(house.camera(session, "b"), Derivative.PROXY)
+    house.store.write(lambda db: rules.remove_camera(db, sessions.cameras(db, session.session_id)[1]))
+    drive.rename(tmp_path / "unplugged")
+    drive.mkdir()
+    would = media_to_go(house.places, house.store, house.config)
+    done = prune_media(house.places, house.store, house.config)
+    assert would.gone == done.gone == ()
+    assert "plug its drive in" in done.problem
+    assert would.problem == done.problem
+    assert house.known() == [old]
+    assert [row.key for row in house.store.read(sessions.disowned)] == [removed]
+    drive.rmdir()
+    (tmp_path / "unplugged").rename(drive)
+    assert sorted(house.prune()) == sorted([old, removed])
+
+
 def test_what_was_fetched_goes_once_nobody_has_wanted_it_for_long(house: House) -> None:
     fetched = house.places.artifacts / "fetched"
     fetched.mkdir(parents=True)
@@ -289,8 +314,8 @@ def test_the_command_tells_why_nothing_could_be_removed(house: House, tmp_path: 
     settings = tmp_path / "m.toml"
     settings.write_text(f"[storage]\nfolder = '{tmp_path / 'drive'}'\n", encoding="utf-8")
     options = ("prune", "--data", house.places.data, "--config", settings)
-    for _ in range(2):
-        done = mtbsync(*options, "--json")
+    for more in ("--dry-run", "--quiet"):
+        done = mtbsync(*options, "--json", more)
         assert "plug its drive in" in done.document["problem"]
         assert done.document["removed"] == []
         assert "plug its drive in" in done.err

@@ -266,6 +266,16 @@ def test_edit_lists_say_once_what_they_lose_of_all_cameras() -> None:
     assert lost == ["Left out of media: paths, frame rates, lengths, picture sizes, sound."]
 
 
+def test_cameras_that_lie_a_day_apart_go_out_in_no_edit_list_and_the_others_hold_them() -> None:
+    apart = cameras(A, replace(C, offset_s=86_400.0))
+    with pytest.raises(ExportError, match=r"no more than 24 hours, but this takes 24\.1"):
+        export_session("edl", apart)
+    past_midnight = export_session("edl", cameras(A, replace(C, offset_s=82_700.0)))
+    assert len([loss for loss in past_midnight.losses if "midnight" in loss]) == 1
+    for name in set(NAMES) - {"edl"}:
+        assert not [loss for loss in export_session(name, apart).losses if "midnight" in loss]
+
+
 def test_open_timeline_has_a_track_a_camera_and_drift_as_a_time_warp() -> None:
     otio = pytest.importorskip("opentimelineio")
     ((_, text),) = export_session("otio", THREE).files

@@ -89,7 +89,7 @@ def prune(
     places, settings = Places(o.data_folder(data)), load_config(o.config_file(config))
     with reading(places.database) as library:
         done = remove(places, library, settings.keep, dry_run=dry_run)
-        media = media_to_go(library, settings)
+        media = media_to_go(places, library, settings)
     if not dry_run and media.gone:
         # The library is changed by another hand than the daemon's here, in one short step for each thing.
         with closing(Store(places.database, places.backups)) as store:

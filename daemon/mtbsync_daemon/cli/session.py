@@ -553,6 +553,7 @@ def _taken_in(
     console: Console, client: Client, session: dict[str, Any], added: Mapping[str, str]
 ) -> dict[str, Any]:
     """The session, once none of the cameras that were added is under way any more."""
+    said: set[str] = set()
     with console.progress("Taking in", len(added)) as done:
         while True:
             waiting = [
@@ -560,6 +561,8 @@ def _taken_in(
             ]
             if not waiting:
                 return session
+            for camera in waiting:
+                _warn_once(console, said, camera["problem"])
             done(len(added) - len(waiting) + sum(_share_done(client, camera) for camera in waiting))
             time.sleep(_PAUSE_S)
             session = client.get(_place(session))
@@ -587,13 +590,22 @@ def _check_taken_in(console: Console, session: Mapping[str, Any], added: Mapping
 def _ended(console: Console, client: Client, job_id: str) -> dict[str, Any]:
     from mtbsync_daemon.client import quoted
 
+    said: set[str] = set()
     with console.progress("Lining up", 1.0) as done:
         while True:
             job = client.get(f"/jobs/{quoted(job_id)}")
             if job["state"] not in ("queued", "running"):
                 return job
+            _warn_once(console, said, job["error"])
             done((job["progress"] and job["progress"]["done"]) or 0.0)
             time.sleep(_PAUSE_S)
+
+
+def _warn_once(console: Console, said: set[str], problem: str | None) -> None:
+    """Tell what is waited for, such as a drive."""
+    if problem and problem not in said:
+        said.add(problem)
+        console.warn(f"{problem} Until then this waits; Ctrl-C leaves it to the background.")
 
 
 def _show_placements(console: Console, session: Mapping[str, Any]) -> None:

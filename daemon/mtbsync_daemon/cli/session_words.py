@@ -106,6 +106,8 @@ def next_step(session: Mapping[str, Any], name: str, data: Path) -> str:
         case "ingesting":
             coming = listed([c["label"] for c in cameras if c["status"] in UNDER_WAY])
             return f"Not all is taken in yet ({coming}); {command('show')} tells how far it is."
+        case "syncing" if session["problem"]:
+            return f"{session['problem']} The cameras are lined up by themselves once that is put right."
         case "syncing":
             return f"The cameras are being lined up; {command('show')} tells what came of it."
         case "ready":

@@ -17,7 +17,7 @@ from mtbsync_daemon.library import Library
 from mtbsync_daemon.places import Places
 from mtbsync_daemon.store import events, jobs
 from mtbsync_daemon.store.database import Store
-from mtbsync_daemon.store.jobs import MAX_ATTEMPTS, QUICK, SLOW, JobRow, Kind
+from mtbsync_daemon.store.jobs import COPIES, MAX_ATTEMPTS, QUICK, SLOW, JobRow, Kind
 from mtbsync_engine.errors import MtbsyncError, OutputError
 
 # How long to wait until a full disk may have room again.
@@ -39,21 +39,27 @@ class _Lane:
     kinds: tuple[Kind, ...]
     running: set[str] = field(default_factory=set)
 
-    @property
-    def is_free(self) -> bool:
-        """Whether another of them can be begun."""
-        return len(self.running) < self.executor.n_slots
-
 
 class Queue:
     """Has `executor` do the library's jobs, as many at a time as it can, and `quick` those that take no time
-    worth speaking of, so that none of them waits behind an hour of others."""
+    worth speaking of, so that none of them waits behind an hour of others. `copies` copies footage, in slots
+    that nothing else takes; where copies take all of them, one other job is done beside."""
 
     def __init__(
-        self, store: Store, library: Library, executor: Executor, quick: Executor, places: Places
+        self,
+        store: Store,
+        library: Library,
+        executor: Executor,
+        copies: Executor,
+        quick: Executor,
+        places: Places,
     ) -> None:
         self._store, self._library, self._places = store, library, places
-        self._lanes = (_Lane(executor, SLOW), _Lane(quick, QUICK))
+        self._slow, self._copies, self._quick = (
+            _Lane(executor, SLOW),
+            _Lane(copies, COPIES),
+            _Lane(quick, QUICK),
+        )
         self._boot_id = secrets.token_hex(8)
         self._running: dict[str, asyncio.Task[None]] = {}
         self._progress: dict[str, Progress] = {}
@@ -100,8 +106,8 @@ class Queue:
         return await asyncio.to_thread(self._store.write, _cancel, self._library, job_id)
 
     async def _fill(self) -> None:
-        for lane in self._lanes:
-            while lane.is_free:
+        for lane in (self._slow, self._copies, self._quick):
+            while self._is_free(lane):
                 try:
                     job = await asyncio.to_thread(self._store.write, jobs.claim, self._boot_id, lane.kinds)
                 except OutputError:
@@ -113,6 +119,15 @@ class Queue:
                 self._running[job.job_id] = running
                 lane.running.add(job.job_id)
                 running.add_done_callback(partial(self._done, job.job_id, lane))
+
+    def _is_free(self, lane: _Lane) -> bool:
+        """Whether another of a lane's jobs can be begun."""
+        n_slots, n_running = lane.executor.n_slots, len(lane.running)
+        if lane is self._copies:
+            return n_running + len(self._slow.running) < n_slots
+        if lane is self._slow:
+            return n_running < n_slots and n_running + len(self._copies.running) <= n_slots
+        return n_running < n_slots
 
     def _done(self, job_id: str, lane: _Lane, running: asyncio.Task[None]) -> None:
         del self._running[job_id]

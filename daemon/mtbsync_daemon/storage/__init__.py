@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -12,6 +12,10 @@ from mtbsync_engine.errors import InputError
 
 class StorageError(InputError):
     """What is kept cannot be reached, or there is no such key."""
+
+
+class StorageAwayError(StorageError):
+    """The storage is not there now, as when a drive was unplugged; the library waits for it."""
 
 
 @dataclass(frozen=True)
@@ -27,10 +31,12 @@ class Storage(Protocol):
     """Keeps whole files under keys such as projects/alps/20260704/proxys/angle-001_v001.mp4: of two that are
     put under one key the later stays, and nobody ever sees half of one."""
 
-    def put(self, key: str, source: Path, sha256: str) -> None:
-        """Keep the content of `source`, which stays where it is.
+    def put(self, key: str, source: Path, sha256: str, on_bytes: Callable[[int], None] = ...) -> None:
+        """Keep the content of `source`, which stays where it is; `on_bytes` is told how much of it is kept so
+        far, from any thread.
 
         Raises:
+            StorageError: the storage is not there.
             OutputError: it cannot be kept.
         """
 
@@ -70,18 +76,14 @@ def open_storage(params: Mapping[str, Any]) -> Storage:
     `Library.storage` gives them.
 
     Raises:
-        StorageError: the folder that they name is not there, or they need a library that is not installed.
+        StorageAwayError: the folder that they name is not there.
+        StorageError: they need a library that is not installed.
     """
     if params["bucket"] is not None:
         from mtbsync_daemon.storage.s3 import open_bucket
 
         return open_bucket(params)
-    from mtbsync_daemon.storage.local import FolderStorage
+    from mtbsync_daemon.storage.local import FolderStorage, open_folder
 
-    if params["folder"] is None:
-        return FolderStorage(Path(params["default"]))
-    folder = Path(params["folder"])
-    if not folder.is_dir():
-        # Made where a drive is missing, it would fill another.
-        raise StorageError(f"{folder}, the folder of [storage], is not there; plug its drive in, or make it.")
-    return FolderStorage(folder)
+    folder, default = params["folder"], Path(params["default"])
+    return FolderStorage(default) if folder is None else open_folder(Path(folder), notes=default)

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
 from mimetypes import guess_type
 from pathlib import Path, PurePosixPath
+from threading import Lock
 from typing import Any
 
-from mtbsync_daemon.storage import StorageError, Stored
+from mtbsync_daemon.storage import StorageAwayError, StorageError, Stored
 from mtbsync_daemon.storage.keys import check_key
 from mtbsync_daemon.storage.whole import beside, to_disk
 from mtbsync_engine.errors import OutputError
@@ -92,17 +93,28 @@ class BucketStorage:
         self._client, self._bucket, self._where = client, bucket, where
         self._prefix = prefix.strip("/")
 
-    def put(self, key: str, source: Path, sha256: str) -> None:
+    def put(
+        self, key: str, source: Path, sha256: str, on_bytes: Callable[[int], None] = lambda n_bytes: None
+    ) -> None:
         """See `Storage`; large files go in several pieces at once."""
         more = {
             "Metadata": {"sha256": sha256},
             "ContentType": guess_type(key)[0] or "application/octet-stream",
         }
         config = TransferConfig(_PIECE, _N_AT_ONCE, _PIECE)
-        name = self._name(key)
+        name, n_sent, counting = self._name(key), 0, Lock()
+
+        def tell(n_more: int) -> None:
+            nonlocal n_sent
+            with counting:
+                n_sent += n_more
+                on_bytes(n_sent)
+
         try:
             with source.open("rb") as file, _in_words(self._where):
-                self._client.upload_fileobj(file, self._bucket, name, ExtraArgs=more, Config=config)
+                self._client.upload_fileobj(
+                    file, self._bucket, name, ExtraArgs=more, Callback=tell, Config=config
+                )
         except StorageError as error:
             raise OutputError(f"{key} could not be kept: {error}") from error
         except OSError as error:
@@ -184,7 +196,8 @@ def _in_words(where: str) -> Iterator[None]:
     except (BotoCoreError, ClientError, RetriesExceededError) as error:
         # Whoever was refused may bring other keys.
         _client.cache_clear()
-        raise StorageError(_sentence(where, error)) from error
+        is_away = isinstance(error, HTTPClientError | NotConnectedError)
+        raise (StorageAwayError if is_away else StorageError)(_sentence(where, error)) from error
 
 
 def _sentence(where: str, error: Exception) -> str:

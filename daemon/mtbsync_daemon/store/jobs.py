@@ -52,7 +52,9 @@ class Kind(StrEnum):
 
 # What takes no time worth speaking of, and a person may be waiting for.
 QUICK = (Kind.TRANSFER, Kind.DELIVER)
-SLOW = tuple(kind for kind in Kind if kind not in QUICK)
+# What takes as long as the footage, and nobody waits for.
+COPIES = (Kind.TRANSCODE,)
+SLOW = tuple(kind for kind in Kind if kind not in QUICK + COPIES)
 
 # What a person waits for goes first; what others build on goes before them.
 _PRIORITY = {

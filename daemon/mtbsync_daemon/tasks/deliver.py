@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from hashlib import blake2b
 from itertools import count
@@ -66,9 +66,13 @@ def timeline_of(params: Mapping[str, Any]) -> Timeline:
 def a_copy_that_is_there(params: Mapping[str, Any]) -> list[str]:
     """The files of the first whole copy of a `run`, of its `copies`, or of any where none is there now."""
     copies: list[list[str]] = params["copies"]
-    whole = (copy for copy in copies if all(Path(path).is_file() for path in copy))
-    files: list[str] = next(whole, copies[0] if copies else params["run"]["files"])
+    files: list[str] = next(filter(is_there, copies), copies[0] if copies else params["run"]["files"])
     return files if len(files) == len(params["run"]["starts_s"]) else params["run"]["files"]
+
+
+def is_there(files: Sequence[str]) -> bool:
+    """Whether all of a run's files are there now."""
+    return all(Path(path).is_file() for path in files)
 
 
 def file_name(stem: str, format_name: str, suffix: str) -> str:

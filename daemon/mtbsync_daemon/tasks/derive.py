@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from mtbsync_daemon.jobs.executor import Work
-from mtbsync_daemon.storage import Storage, StorageError, open_storage
+from mtbsync_daemon.storage import Storage, StorageAwayError, StorageError, open_storage
 from mtbsync_daemon.storage.keys import key_of, manifest_of
 from mtbsync_daemon.store.ids import now
 from mtbsync_engine.errors import OutputError
@@ -61,10 +61,12 @@ class Shelf:
             path.parent.mkdir(exist_ok=True)
             with self._work.stage(words, total_s) as done:
                 make(path, done)
-            with self._work.stage("Storing it"):
-                noted = {"n_bytes": path.stat().st_size, "sha256": sha256_of(path), "made_at": now()}
+            n_bytes = path.stat().st_size
+            # What goes over a slow line is told as it goes, so that nobody takes it for stuck.
+            with self._work.stage("Storing it", n_bytes) as done:
+                noted = {"n_bytes": n_bytes, "sha256": sha256_of(path), "made_at": now()}
                 self._note(key, noted)
-                self._storage.put(key, path, noted["sha256"])
+                self._storage.put(key, path, noted["sha256"], done)
         self.derived.append({"kind": kind, "key": key, **noted})
         return path
 
@@ -84,6 +86,8 @@ class Shelf:
             return None
         try:
             path = self._storage.fetch(key, self._scratch)
+        except StorageAwayError:
+            raise
         except StorageError:
             # It was seen a moment ago, so what comes of it is damaged.
             return None
@@ -98,6 +102,8 @@ class Shelf:
             manifest = json.loads(self._storage.fetch(name, self._scratch).read_text(encoding="utf-8"))
             is_ours = manifest["version"] == _VERSION and manifest["fingerprint"] == self._fingerprint
             return {what: manifest[what] for what in _NOTED} if is_ours else None
+        except StorageAwayError:
+            raise
         except (StorageError, KeyError, TypeError, ValueError):
             # Without a manifest it is made again.
             return None

@@ -8,7 +8,7 @@ from typing import Any
 
 from mtbsync_daemon.jobs.executor import Work
 from mtbsync_daemon.noted import NotedRun
-from mtbsync_daemon.tasks.deliver import a_copy_that_is_there
+from mtbsync_daemon.tasks.deliver import a_copy_that_is_there, is_there
 from mtbsync_engine.errors import ExportError
 from mtbsync_engine.timing import Rate, Timecode, nearest_frame
 from mtbsync_integrations.formats.losses import listed
@@ -78,11 +78,14 @@ def cameras_of(params: Mapping[str, Any]) -> Cameras:
 
 
 def notes(params: Mapping[str, Any]) -> tuple[str, ...]:
-    """Sentences on cameras that are `missing`, and on those that nobody has approved yet."""
+    """Sentences on cameras that are `missing`, on those that nobody has approved yet, and on those whose
+    footage is away."""
     waiting = [camera["label"] for camera in params["cameras"] if camera["is_open"]]
+    away = [camera["label"] for camera in params["cameras"] if not is_there(a_copy_that_is_there(camera))]
     kinds = {
         "Left out, as nothing tells where they lie": params["missing"],
         "Nobody has approved yet where these lie": waiting,
+        "The footage of these is not there now, so that an editor asks where it is": away,
     }
     said = [f"{kind}: {listed(labels)}." for kind, labels in kinds.items() if labels]
     said += [_note_on_rate(camera) for camera in params["cameras"] if camera["is_master"]]

@@ -29,7 +29,11 @@ _FIELDS = ("user", "timecode", "track", "colour", "comment")
 
 
 def encode(timeline: Timeline) -> Export:
-    """The timeline's markers on its first video track."""
+    """The timeline's markers on its first video track.
+
+    Raises:
+        ExportError: they span more than a day.
+    """
     start = timeline.start
     lines = [
         "\t".join(
@@ -44,7 +48,7 @@ def encode(timeline: Timeline) -> Export:
         )
         for m in timeline.markers
     ]
-    losses = edl.rate_warning(start)
+    losses = edl.rate_warning(start) + edl.day_warning(timeline)
     if any(m.comment for m in timeline.markers):
         losses += (f"Avid has one text for a marker: '{one_text.joined('name', 'comment')}'.",)
     return Export(((SUFFIX, "".join(f"{line}\n" for line in lines)),), losses)

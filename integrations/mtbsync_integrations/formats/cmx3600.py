@@ -48,7 +48,7 @@ def encode(timeline: Timeline) -> Export:
     """The cuts and the locators, each below the cut that it lies in.
 
     Raises:
-        ExportError: there are more cuts than a list has numbers.
+        ExportError: there are more cuts than a list has numbers, or it is longer than a day.
     """
     start = timeline.start
     clips = timeline.tracks[0].clips() if timeline.tracks else ((0, _black(timeline)),)
@@ -58,10 +58,13 @@ def encode(timeline: Timeline) -> Export:
         )
     reels = {clip.medium.reel: _reel(clip.medium.reel) for _, clip in clips if clip.medium}
     text = edl.header(timeline.name, start)
+    past_midnight: list[str] = []
     later = list(timeline.markers)
     for number, (first, clip) in enumerate(clips, start=1):
         drop_frame = clip.medium.start.drop_frame if clip.medium else start.drop_frame
         source = Timecode(nearest_frame(clip.source_in_s, timeline.rate), timeline.rate, drop_frame)
+        if clip.medium and source.frame + clip.n_frames > source.frames_per_day:
+            past_midnight.append(quoted(clip.name, ""))
         reel = reels[clip.medium.reel] if clip.medium else _BLACK
         record = (start + first, start + first + clip.n_frames)
         text += edl.event(number, reel, (source, source + clip.n_frames), record) + "\n"
@@ -77,7 +80,13 @@ def encode(timeline: Timeline) -> Export:
         for reel, short in reels.items()
         if reel and reel != short
     )
-    return Export(((SUFFIX, text),), losses + edl.rate_warning(start, to_check(timeline)))
+    if past_midnight:
+        losses += (
+            "Their own timecode begins again at midnight, so check in your editor what they show: "
+            f"{listed(past_midnight)}.",
+        )
+    losses += edl.rate_warning(start, to_check(timeline)) + edl.day_warning(timeline)
+    return Export(((SUFFIX, text),), losses)
 
 
 def read(path: Path, rate: Rate | None = None, start: Timecode | None = None) -> Reading:

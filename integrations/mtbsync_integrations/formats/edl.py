@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from textwrap import shorten
 
-from mtbsync_engine.errors import MarkerError, TimecodeError
+from mtbsync_engine.errors import ExportError, MarkerError, TimecodeError
 from mtbsync_engine.timing import Timecode
 from mtbsync_integrations.formats.sources import read_text
+from mtbsync_integrations.timeline import Timeline
 
 MAX_EVENTS = 999
 
@@ -147,6 +148,27 @@ def one_line(text: str, without: str = "") -> str:
     """`text` with a space for its line breaks, control characters and the characters in `without`."""
     parts = re.split(rf"[\x00-\x1f\x7f-\x9f\u2028\u2029{re.escape(without)}]+", text)
     return " ".join(part.strip() for part in parts if part.strip())
+
+
+def day_warning(timeline: Timeline) -> tuple[str, ...]:
+    """What to say of a timeline that goes on past midnight, where its timecode begins again.
+
+    Raises:
+        ExportError: it is longer than a day, so that two of its moments would have one timecode.
+    """
+    start, ends = timeline.start, [m.frame + m.n_frames for m in timeline.markers]
+    end = max([timeline.n_frames, *ends])
+    if end > start.frames_per_day:
+        raise ExportError(
+            f"Timecode tells no more than 24 hours, but this takes {float(end / start.rate.fps) / 3600:.1f}; "
+            "export FCPXML or OTIO."
+        )
+    if start.frame + end < start.frames_per_day:
+        return ()
+    return (
+        "Timecode begins again at midnight, which this timeline passes: check in your editor what comes "
+        "after, or export FCPXML or OTIO.",
+    )
 
 
 def rate_warning(start: Timecode, to_check: str = "the first and the last marker") -> tuple[str, ...]:

@@ -33,7 +33,11 @@ _TYPES = {MarkerKind.STANDARD: "Comment", MarkerKind.CHAPTER: "Chapter"}
 
 
 def encode(timeline: Timeline) -> Export:
-    """The timeline's markers. A point ends where it begins; the end of a range is its first frame after."""
+    """The timeline's markers. A point ends where it begins; the end of a range is its first frame after.
+
+    Raises:
+        ExportError: they span more than a day.
+    """
     start = timeline.start
     rows = [_COLUMNS]
     for m in timeline.markers:
@@ -49,7 +53,7 @@ def encode(timeline: Timeline) -> Export:
     losses = (
         "Premiere writes such tables and does not read them: use a panel that does, or import the xmeml.",
     )
-    return Export(((SUFFIX, text),), losses + edl.rate_warning(start))
+    return Export(((SUFFIX, text),), losses + edl.rate_warning(start) + edl.day_warning(timeline))
 
 
 def read(path: Path, rate: Rate | None = None, start: Timecode | None = None) -> Reading:

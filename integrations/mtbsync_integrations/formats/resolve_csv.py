@@ -52,7 +52,11 @@ _UNVERIFIED = (
 
 
 def encode(timeline: Timeline) -> Export:
-    """The timeline's markers, each with its first frame and the first after it."""
+    """The timeline's markers, each with its first frame and the first after it.
+
+    Raises:
+        ExportError: they span more than a day.
+    """
     start = timeline.start
     out = io.StringIO()
     writer = csv.DictWriter(out, _COLUMNS, restval="", lineterminator="\r\n")
@@ -75,7 +79,7 @@ def encode(timeline: Timeline) -> Export:
         "Resolve writes such tables and does not read them: import markers from resolve-edl.",
         _UNVERIFIED,
     )
-    return Export(((SUFFIX, out.getvalue()),), losses + edl.rate_warning(start))
+    return Export(((SUFFIX, out.getvalue()),), losses + edl.rate_warning(start) + edl.day_warning(timeline))
 
 
 def read(path: Path, rate: Rate | None = None, start: Timecode | None = None) -> Reading:

@@ -43,14 +43,18 @@ CARRIES = Carries(
 
 
 def encode(timeline: Timeline) -> Export:
-    """The timeline's markers; more than 999 of them go on in further files, as events have three digits."""
+    """The timeline's markers; more than 999 of them go on in further files, as events have three digits.
+
+    Raises:
+        ExportError: they span more than a day.
+    """
     markers, start = timeline.markers, timeline.start
     parts = [markers[k : k + edl.MAX_EVENTS] for k in range(0, len(markers), edl.MAX_EVENTS)] or [()]
     files = tuple(
         (SUFFIX if k == 0 else f"_{k + 1}{SUFFIX}", _part(timeline.name, start, part))
         for k, part in enumerate(parts)
     )
-    losses = edl.rate_warning(start)
+    losses = edl.rate_warning(start) + edl.day_warning(timeline)
     if start.drop_frame:
         losses += ("Nobody has yet seen Resolve read drop-frame markers; check the first and the last one.",)
     if len(files) > 1:

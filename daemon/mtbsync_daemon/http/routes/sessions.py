@@ -25,7 +25,7 @@ from mtbsync_daemon.rules import StateError
 from mtbsync_daemon.services import Services
 from mtbsync_daemon.store import jobs, recordings, sessions
 from mtbsync_daemon.store.ids import new_id
-from mtbsync_daemon.store.jobs import Kind, State
+from mtbsync_daemon.store.jobs import JobRow, Kind, State
 from mtbsync_daemon.store.recordings import StoredFile
 from mtbsync_daemon.store.sessions import (
     CameraRow,
@@ -356,7 +356,7 @@ def _timeline_params(db: sqlite3.Connection, session_id: str) -> dict[str, Any]:
 
 def _document(db: sqlite3.Connection, services: Services, session: SessionRow) -> models.Session:
     known = sessions.line_up(db, session.session_id)
-    failed = jobs.get(db, sessions.newest_line_up_job(db, session.session_id) or "")
+    last = jobs.get(db, sessions.newest_line_up_job(db, session.session_id) or "")
     qualities = {} if known is None else known.qualities
     made = sessions.derived(db, session.session_id)
     return models.Session(
@@ -375,7 +375,7 @@ def _document(db: sqlite3.Connection, services: Services, session: SessionRow) -
             for row in sessions.cameras(db, session.session_id)
         ),
         placements=tuple(_placement(row) for row in sessions.placements(db, session.session_id)),
-        problem="" if failed is None or failed.state is not State.FAILED else failed.error or "",
+        problem=_trouble_of_line_up(last),
         lined_up_at=None if known is None else known.at,
         created_at=session.created_at,
     )
@@ -418,6 +418,13 @@ def _camera(
             for d in made
         ),
     )
+
+
+def _trouble_of_line_up(last: JobRow | None) -> str:
+    """Why the last line-up failed, or waits to be tried again."""
+    if last is None or last.state not in (State.FAILED, State.QUEUED):
+        return ""
+    return last.error or ""
 
 
 def _trouble_of_copies(db: sqlite3.Connection, row: CameraRow) -> str:
