@@ -1,4 +1,6 @@
-"""Draw the pictures of the README from what `make demo` left in demo_out. The page is drawn by Chromium."""
+"""Draw the pictures of the README, from what `make demo` left in demo_out, and of three made cameras.
+
+Pages are drawn by Chromium."""
 
 from __future__ import annotations
 
@@ -8,25 +10,40 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+import av
+import cv2
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
+from scripts.bench import ROOT
 from scripts.demo import DATA, MTBSYNC, SETTINGS
 
 from mtbsync_daemon.client import Client, connect
 from mtbsync_engine.media import probe, read_picture
 from mtbsync_integrations.formats.marker_csv import read_transferred
+from support.scene import Image
+from support.sounds import drifted, event_sound, mixed, piece, wind, write_video_with_sound
 
-ROOT = Path(__file__).resolve().parent.parent
 IMAGES = ROOT / "docs" / "images"
+SAMPLE = ROOT / "data" / "sample"
 SHOWN = ("branch", "slalom", "leaning", "pale")
+TITLE = "Finale Saturday"
+RATE_HZ = 48_000
+# When each camera begins and how long it records, in seconds; by how many ppm its clock is off; how near it
+# sees.
+CAMERAS = {
+    "helmet": (0.0, 36.0, 0.0, 1.0),
+    "chest": (4.2, 24.0, 14.0, 1.5),
+    "friend": (11.7, 20.0, -38.0, 2.2),
+}
+WINDY = "chest"
 
 
 def draw_same_places() -> None:
     """The reference above, the new run below, at the same markers."""
-    sample = ROOT / "data" / "sample"
-    runs = (probe(sample / "ref.mp4"), probe(sample / "new.mp4"))
+    runs = (probe(SAMPLE / "ref.mp4"), probe(SAMPLE / "new.mp4"))
     markers = [
         m
         for m in read_transferred(ROOT / "demo_out" / "markers" / "new_csv.csv")
@@ -49,12 +66,9 @@ def draw_same_places() -> None:
     figure.savefig(IMAGES / "same_places.png")
 
 
-def draw_page() -> None:
+def draw_page(browser: Browser) -> None:
     """The runs, and the desk of the demo's run where its third marker is."""
-    with _daemon() as daemon, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=shutil.which("chromium") or shutil.which("google-chrome"), args=["--no-sandbox"]
-        )
+    with _daemon(SETTINGS, DATA) as daemon:
         page = browser.new_page(viewport={"width": 1280, "height": 800}, color_scheme="light")
         runs = daemon.get("/recordings")["recordings"]
         run = next(recording for recording in runs if not recording["is_reference"])
@@ -67,35 +81,100 @@ def draw_page() -> None:
         _show_marker(page, "Blue, then magenta")
         page.evaluate("scrollTo(0, 0)")
         page.screenshot(path=IMAGES / "desk.png")
-        browser.close()
+        page.close()
 
 
 def _show_marker(page: Page, name: str) -> None:
     page.get_by_text(name, exact=True).first.click()
+    _wait_for_videos(page)
+
+
+def _wait_for_videos(page: Page) -> None:
+    """All of them show where they were sent."""
     stands = "v.readyState > 1 && !v.seeking && v.currentTime > 1"
     page.wait_for_function(f"() => [...document.querySelectorAll('video')].every((v) => {stands})")
     page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
 
+def draw_session(browser: Browser) -> None:
+    """Three cameras of one event, lined up."""
+    with TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        settings, data = folder / "mtbsync.toml", folder / "data"
+        settings.write_text(f'roots = ["{folder.as_posix()}"]\n', encoding="utf-8")
+        films = [_film(folder, name) for name in CAMERAS]
+        with _daemon(settings, data) as daemon:
+            for command, *words in (
+                ("create", "--location", "Finale Ligure"),
+                ("add", *films),
+                ("sync", "--master", "A"),
+                ("approve", "B"),
+            ):
+                subprocess.run([MTBSYNC, "session", command, TITLE, *words, "--data", data], check=True)
+            page = browser.new_page(viewport={"width": 1280, "height": 1130}, color_scheme="light")
+            page.goto(daemon.login_url())
+            page.get_by_role("link", name="Sessions").click()
+            page.get_by_role("link", name=TITLE).click()
+            page.get_by_label("Camera C at the playhead").wait_for()
+            for _ in range(15):
+                page.locator(".wave-box").press("ArrowRight")
+            page.wait_for_load_state("networkidle")
+            _wait_for_videos(page)
+            page.evaluate("scrollTo(0, 0)")
+            page.screenshot(path=IMAGES / "session.png")
+            page.close()
+
+
+def _film(folder: Path, name: str) -> Path:
+    """What one of the `CAMERAS` recorded."""
+    begins_s, lasts_s, drift_ppm, zoom = CAMERAS[name]
+    heard = drifted(piece(event_sound(3, 40.0, RATE_HZ), begins_s, lasts_s, RATE_HZ), drift_ppm)
+    if name == WINDY:
+        heard = mixed(heard, wind(5, lasts_s + 1.0, RATE_HZ), snr_db=0.0)
+    path = folder / f"{name}.mp4"
+    return write_video_with_sound(path, heard, RATE_HZ, fps=30, images=_seen(begins_s, lasts_s, zoom))
+
+
+def _seen(begins_s: float, lasts_s: float, zoom: float) -> Iterator[Image]:
+    with av.open(str(SAMPLE / "ref.mp4")) as video:
+        for frame in video.decode(video=0):
+            assert frame.time is not None
+            if begins_s <= frame.time < begins_s + lasts_s:
+                picture = frame.to_ndarray(format="rgb24")
+                size = (picture.shape[1], picture.shape[0])
+                middle = (0.5 * size[0], 0.5 * size[1])
+                yield cv2.warpAffine(picture, cv2.getRotationMatrix2D(middle, 0, zoom), size)
+
+
 @contextmanager
-def _daemon() -> Iterator[Client]:
-    """The demo's daemon, started again."""
+def _daemon(settings: Path, data: Path) -> Iterator[Client]:
+    """A daemon with these settings."""
     serving = subprocess.Popen(
-        [MTBSYNC, "serve", "--config", SETTINGS, "--data", DATA], stdin=subprocess.DEVNULL
+        [MTBSYNC, "serve", "--config", settings, "--data", data], stdin=subprocess.DEVNULL
     )
     try:
-        while not (DATA / "daemon.json").exists():
+        while not (data / "daemon.json").exists():
             if serving.poll() is not None:
-                raise SystemExit("The demo's daemon does not start; run `make demo` again.")
+                raise SystemExit("The daemon does not start; run `make demo` again.")
             time.sleep(0.1)
-        yield connect(DATA)
+        yield connect(data)
     finally:
         serving.terminate()
         serving.wait()
+
+
+def _draw_pages() -> None:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=shutil.which("chromium") or shutil.which("google-chrome"), args=["--no-sandbox"]
+        )
+        draw_page(browser)
+        draw_session(browser)
+        browser.close()
 
 
 if __name__ == "__main__":
     IMAGES.mkdir(parents=True, exist_ok=True)
     draw_same_places()
     shutil.copyfile(ROOT / "demo_out" / "sync.png", IMAGES / "sync.png")
-    draw_page()
+    _draw_pages()
