@@ -90,6 +90,7 @@ def examine(config_path: Path, data: Path) -> Iterator[Finding]:
     if places.footage.exists():
         yield look_at_footage(places.footage)
     yield look_at_library(places)
+    yield look_at_storage(places, config)
     is_running = is_held(places.lock)
     yield look_at_daemon(places, is_running)
     if places.info.exists():
@@ -184,6 +185,20 @@ def look_at_library(places: Places) -> Finding:
     except LibraryError as error:
         is_damage = "cannot be read" in str(error)
         return Finding("library", Level.FAIL, str(error), restore if is_damage else "")
+
+
+def look_at_storage(places: Places, config: Config) -> Finding:
+    """Whether the place answers where what is made of sessions' footage is kept."""
+    from mtbsync_daemon.library import Library
+    from mtbsync_daemon.storage import StorageError, reach
+
+    try:
+        reach(Library(places, lambda: config).storage())
+    except StorageError as error:
+        remedy = "Until then sessions wait for it; `[storage]` in the settings may name another."
+        return Finding("storage", Level.WARN, str(error), remedy)
+    bucket, folder = config.storage.bucket, config.storage.folder or places.media
+    return Finding("storage", Level.OK, f"{f'The bucket {bucket}' if bucket else folder} can be reached.")
 
 
 # --- the daemon ------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from mtbsync_daemon.config import Config
 from mtbsync_daemon.library import Library
 from mtbsync_daemon.places import Places
 from mtbsync_daemon.prune import Item, Pruned, Standing
-from mtbsync_daemon.storage import StorageError, open_storage
+from mtbsync_daemon.storage import StorageError, open_storage, reach
 from mtbsync_daemon.storage.keys import manifest_of
 from mtbsync_daemon.storage.lifecycle import outlived
 from mtbsync_daemon.store import sessions
@@ -25,10 +25,6 @@ from mtbsync_daemon.store.sessions import DerivedRow, DisownedRow
 
 # A storage that cannot be reached costs time for each thing.
 _MOST_STUCK = 3
-
-
-# What all keys begin with, and none is.
-_NO_THING = "projects"
 
 
 def media_to_go(places: Places, store: Reads, config: Config) -> Pruned:
@@ -74,7 +70,7 @@ def prune_media(places: Places, store: Store, config: Config) -> Pruned:
 def _why_not(places: Places, config: Config) -> str:
     """Why nothing can be removed from the storage now; empty where it can be reached."""
     try:
-        open_storage(Library(places, lambda: config).storage()).stat(_NO_THING)
+        reach(Library(places, lambda: config).storage())
     except StorageError as error:
         return str(error)
     return ""

@@ -16,7 +16,7 @@ import pytest
 from filelock import FileLock
 
 from mtbsync_daemon import doctor
-from mtbsync_daemon.config import Config, Folder
+from mtbsync_daemon.config import Config, Folder, Storage
 from mtbsync_daemon.doctor import Finding, Level
 from mtbsync_daemon.places import Places
 from mtbsync_daemon.store import recordings, trails
@@ -143,6 +143,16 @@ def test_p8_a_newer_library_is_told_by_its_version(places: Places) -> None:
     assert found.level is Level.FAIL
     assert "version 99" in found.sentence
     assert "Update mtbsync" in found.sentence
+
+
+def test_a_storage_that_is_away_is_told(places: Places, tmp_path: Path) -> None:
+    folder = tmp_path / "unplugged"
+    config = Config(storage=Storage(folder=folder))
+    found = doctor.look_at_storage(places, config)
+    assert level(found) is Level.WARN
+    assert str(folder) in found.sentence
+    folder.mkdir()
+    assert level(doctor.look_at_storage(places, config)) is Level.OK
 
 
 # --- the daemon ------------------------------------------------------------------------------------

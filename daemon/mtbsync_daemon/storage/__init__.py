@@ -9,6 +9,9 @@ from typing import Any, Protocol
 
 from mtbsync_engine.errors import InputError
 
+# What all keys begin with, and none is.
+_NO_THING = "projects"
+
 
 class StorageError(InputError):
     """What is kept cannot be reached, or there is no such key."""
@@ -87,3 +90,14 @@ def open_storage(params: Mapping[str, Any]) -> Storage:
 
     folder, default = params["folder"], Path(params["default"])
     return FolderStorage(default) if folder is None else open_folder(Path(folder), notes=default)
+
+
+def reach(params: Mapping[str, Any]) -> Storage:
+    """The same, once it has answered.
+
+    Raises:
+        StorageError: it cannot be reached now.
+    """
+    storage = open_storage(params)
+    storage.stat(_NO_THING)
+    return storage
