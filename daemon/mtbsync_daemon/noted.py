@@ -58,7 +58,8 @@ class NotedRun:
         return Footage.of_files(
             self.files,
             self.duration_s,
-            self.start_timecode or Timecode(0, self.rate),
+            self.rate,
+            self.start_timecode,
             width=self.width,
             height=self.height,
             has_audio=self.has_audio,

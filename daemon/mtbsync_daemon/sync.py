@@ -64,7 +64,6 @@ from mtbsync_engine.model import (
 from mtbsync_engine.pipeline import fit_and_judge, kept_index
 from mtbsync_engine.telemetry.read import STAGE_VERSION as TELEMETRY_VERSION
 from mtbsync_engine.telemetry.read import read_telemetry, read_track
-from mtbsync_engine.timing import Timecode
 from mtbsync_integrations.build import Footage
 from mtbsync_integrations.formats import marker_csv
 
@@ -251,7 +250,8 @@ def footage_of(recording: Recording) -> Footage:
     return Footage.of_files(
         [(chapter.path, chapter.offset_s) for chapter in recording.chapters],
         recording.duration_s,
-        recording.start_timecode or Timecode(0, recording.rate),
+        recording.rate,
+        recording.start_timecode,
         width=recording.width,
         height=recording.height,
         has_audio=recording.has_audio,

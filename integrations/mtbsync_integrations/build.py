@@ -32,23 +32,24 @@ class Footage:
         cls,
         files: Sequence[tuple[Path, float]],
         duration_s: float,
-        start: Timecode,
+        rate: Rate,
+        start: Timecode | None,
         *,
         width: int = 0,
         height: int = 0,
         has_audio: bool = False,
         reel: str = "",
     ) -> Footage:
-        """A recording's files, each with the second at which it begins. `start` is the timecode of the first
-        picture, at the footage's own rate; chapters go on counting where the one before ends."""
-        rate = start.rate
+        """A recording's files at its own `rate`, each with the second at which it begins. `start` is the
+        timecode of the first picture, and chapters go on counting where the one before ends; where it is
+        None, editors count each file from 0."""
         ends = [t_s for _, t_s in files[1:]] + [duration_s]
         chapters = tuple(
             (
                 Medium(
                     name=path.name,
                     url=url_of(path.absolute()),
-                    start=start + nearest_frame(t_s, rate),
+                    start=Timecode(0, rate) if start is None else start + nearest_frame(t_s, rate),
                     n_frames=nearest_frame(end_s - t_s, rate),
                     width=width,
                     height=height,

@@ -1,7 +1,7 @@
 """The formats that cameras of one event go out in, in sync, and what each loses of that.
 
-Formats that hold speeds make up for a camera's drift by its clips' speed; the others get pieces that play at
-their own. Lists of one track become one file a camera.
+Formats that hold a clock's drift make up for it by its clips' speed; the others get pieces that play at their
+own. Lists of one track become one file a camera.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
+from itertools import chain, count
 from typing import Protocol
 
 from mtbsync_engine.errors import ExportError
@@ -84,7 +85,7 @@ def export_session(name: str, cameras: Cameras) -> Export:
     """
     writer = _writer(name)
     carries = writer.CARRIES
-    timeline = synced_timeline(cameras, in_pieces=not carries.speeds, exact=carries.any_cut)
+    timeline = synced_timeline(cameras, in_pieces=not carries.drifts, exact=carries.any_cut)
     # A list of one track loses the same of every camera, which is said once; how far clips are off, and why,
     # is told by cameras.
     _, losses = fitted(timeline, replace(carries, n_tracks=None, track_names=True, any_cut=True))
@@ -151,10 +152,9 @@ def _parts(timeline: Timeline, carries: Carries) -> Iterator[tuple[str, Timeline
     taken: set[str] = set()
     for track in timeline.tracks:
         own = _NOT_A_NAME.sub("_", track.name).strip("_") or "camera"
-        label = own
+        names = chain([own], (f"{own}-{n}" for n in count(2)))
         # Some file systems take A for a.
-        while label.casefold() in taken:
-            label = f"{own}-{len(taken) + 1}"
+        label = next(name for name in names if name.casefold() not in taken)
         taken.add(label.casefold())
         only = replace(track, name="Video 1")
         yield f"_{label}", replace(timeline, name=f"{timeline.name} {track.name}", tracks=(only,))

@@ -21,7 +21,16 @@ def footage(*lengths_s: float, start: Timecode | None = None) -> Footage:
     edges = [0.0, *accumulate(lengths_s)]
     files = [(Path(f"/media/GX0{k}0034.MP4"), t_s) for k, t_s in enumerate(edges[:-1], start=1)]
     start = start or Timecode(0, NTSC_60)
-    return Footage.of_files(files, edges[-1], start, width=1920, height=1080, has_audio=True)
+    return Footage.of_files(files, edges[-1], start.rate, start, width=1920, height=1080, has_audio=True)
+
+
+def test_files_without_timecode_are_each_counted_from_their_own_start() -> None:
+    files = [(Path("/media/GX010034.MP4"), 0.0), (Path("/media/GX020034.MP4"), 80.0)]
+    starts = {
+        start: [medium.start for medium, _ in Footage.of_files(files, 150.0, PAL, start).chapters]
+        for start in (None, HOUR)
+    }
+    assert starts == {None: [Timecode(0, PAL)] * 2, HOUR: [HOUR, HOUR + 2000]}
 
 
 def transferred(name: str, t_new: float | None, duration_s: float = 0.0) -> TransferredMarker:

@@ -63,6 +63,23 @@ def test_cameras_lie_on_the_one_that_sounds_best(world: FloatArray) -> None:
     assert steps[-1] == 3
 
 
+def test_a_camera_that_recorded_elsewhere_is_no_master_however_well_it_sounds(world: FloatArray) -> None:
+    elsewhere = sounds.event_sound(77, 40, RATE_HZ)
+    cameras = {
+        "A": camera(hears(elsewhere, 0, 40, 2, 40)),
+        "B": camera(hears(world, 0, 50, 3, 0)),
+        "C": camera(hears(world, 20, 40, 4, 5)),
+    }
+    found = line_up(cameras)
+    assert found.qualities["A"].score > found.qualities["C"].score > found.qualities["B"].score
+    assert found.master == "C"
+    assert found.placements["B"].offset_s == pytest.approx(-20, abs=0.001)
+    assert "A" in found.missing
+    # Of those of which none fits another it is the one that sounds best.
+    del cameras["B"]
+    assert line_up({**cameras, "D": camera(hears(world, 80, 20, 5, -5))}).master == "A"
+
+
 def test_the_master_that_is_wanted_is_taken(world: FloatArray) -> None:
     cameras = {"A": camera(hears(world, 10, 40, 2, 0)), "B": camera(hears(world, 0, 60, 3, 20))}
     found = line_up(cameras, "A")

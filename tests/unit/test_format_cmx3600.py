@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -99,6 +100,12 @@ def test_timecode_that_begins_again_is_said_wherever_it_is_all_that_tells(name: 
         ExportError, match=r"no more than 24 hours, but this takes 24\.0; export FCPXML or OTIO"
     ):
         formats.export(name, late(24 * 3600 * 25 + 1))
+
+
+def test_lists_of_markers_are_as_long_as_their_markers_lie_apart() -> None:
+    early = replace(late(25 * 3600 * 25), markers=(TimelineMarker(0, name="A"),))
+    for name in set(MARKER_FORMATS) - {"edl"}:
+        assert not [s for s in formats.export(name, early).losses if "midnight" in s]
 
 
 def test_what_counts_frames_or_seconds_holds_more_than_a_day() -> None:

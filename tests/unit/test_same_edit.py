@@ -19,9 +19,9 @@ from mtbsync_integrations.timeline import Clip, Gap, Medium, Timeline, TimelineM
 
 PAL = Rate(Fraction(25))
 REFERENCE = Footage.of_files(
-    [(Path("/media/GX010001.MP4"), 0.0), (Path("/media/GX020001.MP4"), 60.0)], 100.0, Timecode(1000, PAL)
+    [(Path("/media/GX010001.MP4"), 0.0), (Path("/media/GX020001.MP4"), 60.0)], 100.0, PAL, Timecode(1000, PAL)
 )
-NEW = Footage.of_files([(Path("/media/GX010002.MP4"), 0.0)], 60.0, Timecode(0, PAL))
+NEW = Footage.of_files([(Path("/media/GX010002.MP4"), 0.0)], 60.0, PAL, None)
 # The new run starts ten seconds into the reference, and is twice as fast until it stops at 90 s.
 TIME_MAP = TimeMap(
     np.array([0.0, 20.0, 40.0]), np.array([10.0, 50.0, 90.0]), np.full(3, 0.01), ((0.0, 40.0),)
@@ -198,7 +198,7 @@ def test_a_tape_is_known_by_its_timecode() -> None:
 @pytest.mark.parametrize("tape_starts", ["00:00:00:00", "23:59:50:00"])
 def test_a_tape_may_run_past_midnight(tape_starts: str) -> None:
     start = Timecode.parse(tape_starts, PAL)
-    footage = Footage.of_files([(Path("/media/GX010001.MP4"), 0.0)], 60.0, start)
+    footage = Footage.of_files([(Path("/media/GX010001.MP4"), 0.0)], 60.0, PAL, start)
     at = start + 25 * 30
     tape = Medium("GX010001.MP4", "", Timecode(0, PAL), 0)
     old = edit(Clip("a clip", 100, tape, at.frame / PAL.fps), markers=[TimelineMarker(50, name="A")])
@@ -211,7 +211,7 @@ def test_footage_of_unknown_length_is_no_tape_where_its_timecode_does_not_fit(
     medium_starts: int, recording_starts: int
 ) -> None:
     path = Path("/media/GX010001.MP4")
-    footage = Footage.of_files([(path, 0.0)], 60.0, Timecode(recording_starts, PAL))
+    footage = Footage.of_files([(path, 0.0)], 60.0, PAL, Timecode(recording_starts, PAL))
     medium = Medium("GX010001.MP4", "file:///media/GX010001.MP4", Timecode(medium_starts, PAL), 0)
     old = edit(Clip("a clip", 100, medium, Fraction(20)), markers=[TimelineMarker(50, name="A")])
     assert [m.t_s for m in markers_on(old, footage).markers] == [22.0]

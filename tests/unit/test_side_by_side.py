@@ -23,7 +23,7 @@ NTSC_60 = Rate(Fraction(60000, 1001))
 def footage(name: str, *lengths_s: float) -> Footage:
     edges = [0.0, *accumulate(lengths_s)]
     files = [(Path(f"/media/{name}{k}.MP4"), t_s) for k, t_s in enumerate(edges[:-1], start=1)]
-    return Footage.of_files(files, edges[-1], Timecode(1234, NTSC_60), width=1920, height=1080)
+    return Footage.of_files(files, edges[-1], NTSC_60, Timecode(1234, NTSC_60), width=1920, height=1080)
 
 
 def time_map(t_new: list[float], t_ref: list[float], *support: tuple[float, float]) -> TimeMap:

@@ -105,6 +105,26 @@ def test_an_echo_that_is_louder_than_what_comes_straight_never_looks_good(
     assert abs(placement.offset_s - 12.5) < placement.error_s
 
 
+def test_where_a_moment_is_missing_it_is_said(world: FloatArray) -> None:
+    """As between two chapters of a camera that lost a frame."""
+    chapters = [sounds.piece(world, 10, 45, RATE_HZ), sounds.piece(world, 55.04, 45, RATE_HZ)]
+    placement = placed(noisy(world, 4, 20), noisy(np.concatenate(chapters), 5, 20))
+    assert (placement.trust, placement.method) == (Trust.REVIEW, Method.XCORR)
+    assert "40 ms apart" in placement.reason
+    assert placement.error_s == pytest.approx(0.04, abs=0.001)
+
+
+def test_a_clock_whose_drift_changes_looks_good_with_an_error_that_says_so(world: FloatArray) -> None:
+    """By 1.5 ms in the middle, as one that warms up."""
+    t_s = np.arange(100 * RATE_HZ) / RATE_HZ
+    bent = np.interp(t_s + 0.0015 * np.sin(np.pi * t_s / 100), np.arange(len(world)) / RATE_HZ, world)
+    placement = placed(noisy(world, 4, 20), noisy(bent, 5, 20))
+    assert placement.trust is Trust.LOOKS_GOOD
+    assert placement.error_s is not None
+    errors_s = [abs(placement.to_master(t) - t - 0.0015 * np.sin(np.pi * t / 100)) for t in range(0, 100, 5)]
+    assert np.percentile(errors_s, 90) < placement.error_s < 0.005
+
+
 def test_sounds_of_different_rates_are_compared() -> None:
     world = sounds.event_sound(12, 50, 44_100)
     master = sounds.sound_of(world[::2], 22_050)

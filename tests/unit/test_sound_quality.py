@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mtbsync_engine.index.sound import choose_master, index_sound, sound_quality
+from mtbsync_engine.index.sound import best_first, index_sound, sound_quality
 from mtbsync_engine.model import FloatArray
 from mtbsync_engine.session import Sound, SoundQuality
 from support import sounds
@@ -63,5 +63,5 @@ def test_channels_that_cancel_each_other_are_not_mixed(event: FloatArray) -> Non
 
 def test_the_best_is_chosen_and_names_decide_between_equals_only() -> None:
     good, bad = SoundQuality(-20, 0, 20, 16_000, 12.0), SoundQuality(-40, 0.1, 3, 4_000, 2.0)
-    assert choose_master({"A": bad, "B": good, "C": bad}) == "B"
-    assert choose_master({"C": good, "B": good, "A": bad}) == "B"
+    assert best_first({"A": bad, "B": good, "C": bad}) == ["B", "A", "C"]
+    assert best_first({"C": good, "B": good, "A": bad}) == ["B", "C", "A"]

@@ -42,7 +42,7 @@ def footage(name: str, rate: Rate, *n_frames: int) -> Footage:
     edges = [n / float(rate.fps) for n in accumulate(n_frames, initial=0)]
     files = [(Path(f"/media/{name}-{k}.MP4"), t_s) for k, t_s in enumerate(edges[:-1], start=1)]
     start = Timecode(0, rate)
-    return Footage.of_files(files, edges[-1], start, width=1920, height=1080, has_audio=True)
+    return Footage.of_files(files, edges[-1], start.rate, start, width=1920, height=1080, has_audio=True)
 
 
 def cameras(*angles: Angle, rate: Rate = PAL) -> Cameras:
@@ -213,7 +213,7 @@ def test_each_format_says_how_it_keeps_them_in_sync(name: str) -> None:
     )
     is_cut = any("as their clocks drift: B (4 pieces)." in loss for loss in losses)
     assert has_speeds != is_cut
-    assert is_cut == (name in ("edl", "premiere"))
+    assert is_cut == (name in ("edl", "kdenlive", "mlt", "premiere", "shotcut"))
     off = [loss for loss in losses if loss.startswith("Off at worst, as clips begin on whole frames: ")]
     assert [("A by" in loss, "C by" in loss) for loss in off] == ([] if name == "otio" else [(True, True)])
     assert not any("Changed speed left out" in loss for loss in losses)
@@ -291,6 +291,9 @@ def test_an_edit_list_is_written_for_each_camera_under_a_name_of_its_own() -> No
     angles = [replace(A, label=label) for label in ("Left: rail", "left? rail", "../up", "Große")]
     suffixes = [suffix for suffix, _ in export_session("edl", cameras(*angles)).files]
     assert suffixes == ["_Left_rail.edl", "_left_rail-2.edl", "_up.edl", "_Große.edl"]
+    numbered = [replace(A, label=label) for label in ("A", "A-3", "a")]
+    suffixes = [suffix for suffix, _ in export_session("edl", cameras(*numbered)).files]
+    assert suffixes == ["_A.edl", "_A-3.edl", "_a-2.edl"]
 
 
 def test_formats_that_hold_no_clips_are_none_of_a_session_s() -> None:

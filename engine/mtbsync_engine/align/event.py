@@ -22,7 +22,7 @@ from mtbsync_engine.align.refine import RefineParams
 from mtbsync_engine.align.sound import match_indexed
 from mtbsync_engine.confidence import FAIR_SCORE, Method, Trust
 from mtbsync_engine.errors import AlignmentError
-from mtbsync_engine.index.sound import SoundIndex, choose_master, index_sound
+from mtbsync_engine.index.sound import SoundIndex, best_first, index_sound
 from mtbsync_engine.model import Index, Model
 from mtbsync_engine.session import PPM, LineUp, Placement, Sound, SoundMatch
 from mtbsync_engine.timing import Rate, Timecode, frame_start_s
@@ -59,8 +59,9 @@ def line_up(
     wanted_master: str | None = None,
     on_step: Callable[[float], None] = lambda n_done: None,
 ) -> LineUp:
-    """Lay all `cameras`, by label, on one of them: on `wanted_master`, else on the one that sounds best,
-    else, where none has any sound, on the longest. The order of the labels decides what nothing else does.
+    """Lay all `cameras`, by label, on one of them: on `wanted_master`, else on the one that sounds best of
+    those that heard what others heard, else, where none has any sound, on the longest. The order of the
+    labels decides what nothing else does.
 
     `on_step` is told after how many of the cameras it is done.
 
@@ -69,11 +70,10 @@ def line_up(
     """
     heard = _heard(cameras)
     qualities = {label: index.quality for label, index in heard.items()}
-    master = wanted_master if wanted_master is not None else _best(cameras, heard)
-    if master not in cameras:
-        raise AlignmentError(f"There is no camera called {master} to lay the others on.")
+    if wanted_master is not None and wanted_master not in cameras:
+        raise AlignmentError(f"There is no camera called {wanted_master} to lay the others on.")
     on_step(1)
-    found = _by_sound(master, heard, lambda n_done: on_step(1 + n_done))
+    master, found = _laid_on_one(cameras, heard, wanted_master, lambda n_done: on_step(1 + n_done))
     placements: dict[str, Placement] = {}
     missing: dict[str, str] = {}
     for label in sorted(set(cameras) - {master}):
@@ -98,10 +98,35 @@ def _heard(cameras: Mapping[str, Evidence]) -> dict[str, SoundIndex]:
         return dict(zip(there, threads.map(index_sound, there.values()), strict=True))
 
 
-def _best(cameras: Mapping[str, Evidence], heard: Mapping[str, SoundIndex]) -> str:
-    audible = {label: index.quality for label, index in heard.items() if index.tells}
-    if audible:
-        return choose_master(audible)
+def _laid_on_one(
+    cameras: Mapping[str, Evidence],
+    heard: Mapping[str, SoundIndex],
+    wanted_master: str | None,
+    on_step: Callable[[int], None],
+) -> tuple[str, dict[str, SoundMatch]]:
+    """The master, and what the sounds tell of every other camera as placements on it.
+
+    The one that sounds best may have recorded elsewhere: where its sound places fewer than half of the
+    others, the next are tried, and the one that places most is taken.
+    """
+    if wanted_master is not None:
+        return wanted_master, _by_sound(wanted_master, heard, on_step)
+    candidates = best_first({label: index.quality for label, index in heard.items() if index.tells})
+    if not candidates:
+        return _longest(cameras), {}
+    tried: list[tuple[int, str, dict[str, SoundMatch]]] = []
+    for label in candidates:
+        found = _by_sound(label, heard, on_step)
+        n_placed = sum(told.placement.score >= FAIR_SCORE for told in found.values())
+        tried.append((n_placed, label, found))
+        # Of two, either fits the other as well.
+        if 2 * n_placed >= len(candidates) - 1 or len(candidates) == 2:
+            break
+    _, master, found = max(tried, key=lambda one: one[0])
+    return master, found
+
+
+def _longest(cameras: Mapping[str, Evidence]) -> str:
     if not cameras:
         raise AlignmentError("There is no camera to line up.")
     return min(cameras, key=lambda label: (-cameras[label].duration_s, label))

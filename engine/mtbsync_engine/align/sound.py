@@ -36,17 +36,27 @@ def match_indexed(master: SoundIndex, other: SoundIndex) -> SoundMatch | None:
     if not (master.tells and other.tells):
         return None
     coarse = find_offsets(master.bands, other.bands)
-    rough = Line(coarse.at_zero_s, coarse.drift_ppm)
-    fine = follow(master, other, rough)
-    return SoundMatch(_placement(coarse, rough, fine), _correlation(coarse, fine))
+    fine = follow(master, other, _line(coarse, coarse.drift_ppm))
+    return SoundMatch(_placement(coarse, fine), _correlation(coarse, fine))
 
 
-def _placement(coarse: Coarse, rough: Line, fine: Fine) -> Placement:
+def _line(coarse: Coarse, drift_ppm: float) -> Line:
+    return Line(coarse.at_zero_s(drift_ppm), drift_ppm)
+
+
+def _placement(coarse: Coarse, fine: Fine) -> Placement:
     line, score, error_s, method = fine.line, coarse.score, fine.error_s, Method.HYBRID
     reason = f"The sounds agree in {int(fine.agrees.sum())} of {fine.agrees.size} places."
     if line is None:
-        line, score, error_s, method = rough, min(score, _UNCONFIRMED), _COARSE_ERROR_S, Method.XCORR
+        line = _line(coarse, coarse.sure_drift_ppm)
+        score, method = min(score, _UNCONFIRMED), Method.XCORR
+        error_s = max(_COARSE_ERROR_S, fine.apart_s)
         reason = "The sounds go the same way there, but they do not agree in detail."
+        if fine.apart_s:
+            reason = (
+                f"The sounds agree on two offsets, {1000 * fine.apart_s:.0f} ms apart: something seems to be "
+                "missing in one of them."
+            )
     if score < FAIR_SCORE:
         # Of an offset that is as good as others nobody knows by how much it errs.
         error_s, reason = None, "The sounds fit about as well at other offsets."

@@ -29,6 +29,8 @@ _MOST_DRIFTS = 40
 _LEAST_OVERLAP = 2 * FRAME_HZ
 # What is closer than this is one peak.
 _PEAK = FRAME_HZ // 2
+# By so much a drift has to fit better than none, in standard deviations.
+_WORTH_A_DRIFT = 3.0
 # From which share of the best on the runner-up makes it doubtful, and at which there is nothing to choose.
 _RIVALRY = (1 / 3, 2 / 3)
 
@@ -38,7 +40,8 @@ class Coarse:
     """How well a sound fits another at each `offset_s` (L,), ascending, in robust standard scores `z` (L,).
 
     An offset is t_master_s - t_cam_s at the middle of the shorter one. The best has the number `best`: it
-    holds at t_cam_s = `middle_s`, and grows by `drift_ppm` from there. The best elsewhere has `rival_z`.
+    holds at t_cam_s = `middle_s`, and grows by `drift_ppm` from there. There, clocks that agree fit with
+    `steady_z`. The best elsewhere has `rival_z`.
     """
 
     offset_s: FloatArray
@@ -46,6 +49,7 @@ class Coarse:
     best: int
     drift_ppm: float
     middle_s: float
+    steady_z: float
     rival_z: float
 
     @property
@@ -56,13 +60,17 @@ class Coarse:
         return best_z * float(np.interp(self.rival_z / best_z, _RIVALRY, (1.0, 0.0))) if best_z > 0 else 0.0
 
     @property
-    def at_zero_s(self) -> float:
+    def sure_drift_ppm(self) -> float:
+        """The drift, or 0 where it fits hardly better than none: of many, one always fits best."""
+        return self.drift_ppm if self.z[self.best] - self.steady_z > _WORTH_A_DRIFT else 0.0
+
+    def at_zero_s(self, drift_ppm: float) -> float:
         """The best offset at the start of the other's clock, to a fraction of a frame (by a parabola)."""
         here = self.z[max(self.best - 1, 0) : self.best + 2]
         beside = 0.0
         if here.size == 3 and 2 * here[1] > here[0] + here[2]:
             beside = 0.5 * float((here[2] - here[0]) / (2 * here[1] - here[0] - here[2]))
-        return float(self.offset_s[self.best]) + beside / FRAME_HZ - self.drift_ppm * PPM * self.middle_s
+        return float(self.offset_s[self.best]) + beside / FRAME_HZ - drift_ppm * PPM * self.middle_s
 
 
 def find_offsets(master: Bands, other: Bands) -> Coarse:
@@ -75,7 +83,9 @@ def find_offsets(master: Bands, other: Bands) -> Coarse:
     offset_s = -turned.offset_s[::-1]
     # The master's middle, on the other's clock.
     middle_s = turned.middle_s - float(offset_s[back])
-    return Coarse(offset_s, turned.z[::-1], back, -turned.drift_ppm, middle_s, turned.rival_z)
+    return Coarse(
+        offset_s, turned.z[::-1], back, -turned.drift_ppm, middle_s, turned.steady_z, turned.rival_z
+    )
 
 
 def _laid_on(longer: Bands, shorter: Bands) -> Coarse:
@@ -99,7 +109,8 @@ def _laid_on(longer: Bands, shorter: Bands) -> Coarse:
     elsewhere = np.abs(lags - lags[peak]) > _PEAK + MOST_DRIFT_PPM * PPM * 0.5 * m
     rival_z = float(z[elsewhere].max()) if elsewhere.any() else float(z[peak])
     drift_ppm = float(search.drifts[number[peak]]) / PPM
-    return Coarse(lags / FRAME_HZ, z, peak, drift_ppm, middle_s, rival_z)
+    steady_z = float((steady[peak] / by_chance[peak] - centre) / spread)
+    return Coarse(lags / FRAME_HZ, z, peak, drift_ppm, middle_s, steady_z, rival_z)
 
 
 class _Search:

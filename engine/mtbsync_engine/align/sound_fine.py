@@ -6,7 +6,8 @@ blocks that are equally long on both clocks and each lie on the expected line, s
 rates and clocks that drift are compared without resampling. Of the lines through two windows, the one that
 most others agree with is kept (RANSAC without chance; Fischler and Bolles 1981), and fitted to those by
 weighted least squares. In all of them together no other offset may come near: where echoes are louder than
-what comes straight, windows agree on an echo.
+what comes straight, windows agree on an echo. Nor may the other windows agree on another line: then something
+is missing in one of the sounds.
 """
 
 from __future__ import annotations
@@ -46,6 +47,8 @@ _BLOCK_S = 0.5
 _LEAST_SHARE, _LEAST_AGREEING = 0.15, 5
 _BY_CHANCE = 1e-4
 _MOST_PAIRS = 4000
+# No clock's drift changes by more within a recording.
+_MOST_APART_S = 0.005
 # Another offset is as good as this share of the best, and what lies this close to that is no other.
 _MOST_RIVALRY = 2 / 3
 _NOT_ANOTHER_S = 0.001
@@ -72,13 +75,15 @@ class Line:
 @dataclass(frozen=True, eq=False)
 class Fine:
     """The windows' middles `t_cam_s` (K,) and offsets t_master_s - t_cam_s (K,), which of them agree, and the
-    `line` through those with its `error_s`; both None where they do not agree."""
+    `line` through those with its `error_s`; both None where they do not agree. By `apart_s` at most others
+    agree on another line."""
 
     t_cam_s: FloatArray
     offset_s: FloatArray
     agrees: BoolArray
     line: Line | None
     error_s: float | None
+    apart_s: float = 0.0
 
 
 def overlap(line: Line, master: SoundIndex, other: SoundIndex) -> tuple[float, float]:
@@ -96,13 +101,18 @@ def follow(master: SoundIndex, other: SoundIndex, expected: Line) -> Fine:
         return _undecided(windows)
     windows = _heard(master, other, first.line, _SECOND_S, _SECOND_MOST)
     second = _agreed(windows, _SECOND_WITHIN_S)
-    if second is None or _has_rival(windows.likeness[second.agrees]):
+    if second is None:
         return _undecided(windows)
-    return Fine(windows.t_cam_s, windows.offset_s, second.agrees, second.line, second.error_s)
+    apart_s = _apart_s(windows, second)
+    if apart_s > _MOST_APART_S or _has_rival(windows.likeness[second.agrees]):
+        return _undecided(windows, apart_s)
+    error_s = max(second.error_s, apart_s)
+    return Fine(windows.t_cam_s, windows.offset_s, second.agrees, second.line, error_s, apart_s)
 
 
-def _undecided(windows: _Windows) -> Fine:
-    return Fine(windows.t_cam_s, windows.offset_s, np.zeros(len(windows.t_cam_s), np.bool_), None, None)
+def _undecided(windows: _Windows, apart_s: float = 0.0) -> Fine:
+    nothing = np.zeros(len(windows.t_cam_s), np.bool_)
+    return Fine(windows.t_cam_s, windows.offset_s, nothing, None, None, apart_s)
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,6 +143,10 @@ class _Windows:
         beside = np.divide(0.5 * (after - before), bend, out=np.zeros(len(near)), where=bend > 0)
         off_s: FloatArray = (peak - _REACH + beside) / _STEP_HZ
         return off_s
+
+    def only(self, which: BoolArray) -> _Windows:
+        """Some (K,) of them."""
+        return _Windows(self.t_cam_s[which], self.likeness[which], self.expected, self.ends_s)
 
     @property
     def offset_s(self) -> FloatArray:
@@ -240,6 +254,16 @@ def _agreed(windows: _Windows, within_s: float) -> _Agreed | None:
     expected = windows.expected
     line = Line(expected.offset_s + float(level - tilt * middle_s), expected.drift_ppm + float(tilt) / PPM)
     return _Agreed(line, agrees, _NINE_IN_TEN * _ERRORS_ALIKE * se_s + _SYSTEMATIC_S)
+
+
+def _apart_s(windows: _Windows, agreed: _Agreed) -> float:
+    """By how much windows that do not agree on the line agree on another one; 0 where they do not."""
+    others = windows.only(~agreed.agrees)
+    elsewhere = _agreed(others, _SECOND_WITHIN_S)
+    if elsewhere is None:
+        return 0.0
+    t_cam_s = others.t_cam_s[elsewhere.agrees]
+    return float(np.abs(elsewhere.line.at(t_cam_s) - agreed.line.at(t_cam_s)).max())
 
 
 def _has_rival(likeness: Likeness) -> bool:

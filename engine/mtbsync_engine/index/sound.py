@@ -111,13 +111,9 @@ def sound_quality(sound: Sound) -> SoundQuality:
     return index_sound(sound).quality
 
 
-def choose_master(qualities: Mapping[str, SoundQuality]) -> str:
-    """The label of the camera that sounds best; of those that sound alike, the first in order of labels.
-
-    Raises:
-        ValueError: there is none.
-    """
-    return min(qualities, key=lambda label: (-qualities[label].score, label))
+def best_first(qualities: Mapping[str, SoundQuality]) -> list[str]:
+    """The labels of the cameras, those that sound best first; those that sound alike as their labels go."""
+    return sorted(qualities, key=lambda label: (-qualities[label].score, label))
 
 
 @dataclass(frozen=True, eq=False)

@@ -48,7 +48,7 @@ def encode(timeline: Timeline) -> Export:
         )
         for m in timeline.markers
     ]
-    losses = edl.rate_warning(start) + edl.day_warning(timeline)
+    losses = edl.rate_warning(start) + edl.day_warning(start, edl.marked_frames(timeline))
     if any(m.comment for m in timeline.markers):
         losses += (f"Avid has one text for a marker: '{one_text.joined('name', 'comment')}'.",)
     return Export(((SUFFIX, "".join(f"{line}\n" for line in lines)),), losses)

@@ -42,6 +42,7 @@ class Carries:
         track_names, clip_name: whether tracks have names, and a clip's as the format can hold it.
         generators: clips without a medium.
         speeds: other than the medium's own.
+        drifts: speeds that differ by some millionths, exactly and of sound too.
         any_cut: a clip may begin between two frames.
         timecode_only: a medium is known by its reel and timecode alone, as on a tape.
         medium: what is kept of it, of name, url, start, rate, n_frames, size, has_audio and reel.
@@ -69,6 +70,7 @@ class Carries:
     clip_name: Callable[[str], str] = any_text
     generators: bool = False
     speeds: bool = False
+    drifts: bool = False
     any_cut: bool = False
     timecode_only: bool = False
     medium: frozenset[str] = frozenset()

@@ -85,7 +85,8 @@ def encode(timeline: Timeline) -> Export:
             "Their own timecode begins again at midnight, so check in your editor what they show: "
             f"{listed(past_midnight)}.",
         )
-    losses += edl.rate_warning(start, to_check(timeline)) + edl.day_warning(timeline)
+    n_frames = max(timeline.n_frames, edl.marked_frames(timeline))
+    losses += edl.rate_warning(start, to_check(timeline)) + edl.day_warning(start, n_frames)
     return Export(((SUFFIX, text),), losses)
 
 

@@ -150,20 +150,24 @@ def one_line(text: str, without: str = "") -> str:
     return " ".join(part.strip() for part in parts if part.strip())
 
 
-def day_warning(timeline: Timeline) -> tuple[str, ...]:
-    """What to say of a timeline that goes on past midnight, where its timecode begins again.
+def marked_frames(timeline: Timeline) -> int:
+    """Where the last of its markers ends, in frames from its start; 0 where there is none."""
+    return max((m.frame + m.n_frames for m in timeline.markers), default=0)
+
+
+def day_warning(start: Timecode, n_frames: int) -> tuple[str, ...]:
+    """What to say of timecode that goes on past midnight, where it begins again, as what it tells of lasts
+    `n_frames`.
 
     Raises:
-        ExportError: it is longer than a day, so that two of its moments would have one timecode.
+        ExportError: that is longer than a day, so that two of its moments would have one timecode.
     """
-    start, ends = timeline.start, [m.frame + m.n_frames for m in timeline.markers]
-    end = max([timeline.n_frames, *ends])
-    if end > start.frames_per_day:
+    if n_frames > start.frames_per_day:
+        hours = float(n_frames / start.rate.fps) / 3600
         raise ExportError(
-            f"Timecode tells no more than 24 hours, but this takes {float(end / start.rate.fps) / 3600:.1f}; "
-            "export FCPXML or OTIO."
+            f"Timecode tells no more than 24 hours, but this takes {hours:.1f}; export FCPXML or OTIO."
         )
-    if start.frame + end < start.frames_per_day:
+    if start.frame + n_frames < start.frames_per_day:
         return ()
     return (
         "Timecode begins again at midnight, which this timeline passes: check in your editor what comes "

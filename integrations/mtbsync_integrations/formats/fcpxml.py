@@ -35,6 +35,7 @@ CARRIES = Carries(
     n_tracks=None,
     clip_name=xml.one_line,
     speeds=True,
+    drifts=True,
     medium=frozenset({"name", "url", "start", "rate", "n_frames", "size", "has_audio", "reel"}),
 )
 

@@ -30,6 +30,7 @@ CARRIES = Carries(
     track_names=True,
     generators=True,
     speeds=True,
+    drifts=True,
     any_cut=True,
     medium=frozenset({"name", "url", "start", "rate", "n_frames", "size", "has_audio", "reel"}),
 )

@@ -53,7 +53,10 @@ def encode(timeline: Timeline) -> Export:
     losses = (
         "Premiere writes such tables and does not read them: use a panel that does, or import the xmeml.",
     )
-    return Export(((SUFFIX, text),), losses + edl.rate_warning(start) + edl.day_warning(timeline))
+    return Export(
+        ((SUFFIX, text),),
+        losses + edl.rate_warning(start) + edl.day_warning(start, edl.marked_frames(timeline)),
+    )
 
 
 def read(path: Path, rate: Rate | None = None, start: Timecode | None = None) -> Reading:

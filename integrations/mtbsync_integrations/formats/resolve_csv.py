@@ -79,7 +79,10 @@ def encode(timeline: Timeline) -> Export:
         "Resolve writes such tables and does not read them: import markers from resolve-edl.",
         _UNVERIFIED,
     )
-    return Export(((SUFFIX, out.getvalue()),), losses + edl.rate_warning(start) + edl.day_warning(timeline))
+    return Export(
+        ((SUFFIX, out.getvalue()),),
+        losses + edl.rate_warning(start) + edl.day_warning(start, edl.marked_frames(timeline)),
+    )
 
 
 def read(path: Path, rate: Rate | None = None, start: Timecode | None = None) -> Reading:

@@ -54,7 +54,7 @@ def encode(timeline: Timeline) -> Export:
         (SUFFIX if k == 0 else f"_{k + 1}{SUFFIX}", _part(timeline.name, start, part))
         for k, part in enumerate(parts)
     )
-    losses = edl.rate_warning(start) + edl.day_warning(timeline)
+    losses = edl.rate_warning(start) + edl.day_warning(start, edl.marked_frames(timeline))
     if start.drop_frame:
         losses += ("Nobody has yet seen Resolve read drop-frame markers; check the first and the last one.",)
     if len(files) > 1:

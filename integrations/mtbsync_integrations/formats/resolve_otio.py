@@ -31,6 +31,7 @@ CARRIES = Carries(
     drop_frame=False,
     n_tracks=None,
     speeds=True,
+    drifts=True,
     medium=frozenset({"name", "url", "start", "rate", "n_frames", "has_audio"}),
 )
 
