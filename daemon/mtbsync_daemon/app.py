@@ -75,8 +75,7 @@ def serve(
     settings = Settings(config_path)
     with _alone(places):
         # What is to be stored elsewhere is made in the data folder all the same.
-        own = [places.artifacts, places.backups, places.footage, places.media]
-        for folder in (*own, *filter(None, [settings.current.storage.folder])):
+        for folder in (places.artifacts, places.backups, places.footage, places.media):
             remove_all_unfinished(folder)
         store = Store(places.database, places.backups)
         try:

@@ -190,13 +190,19 @@ def look_at_library(places: Places) -> Finding:
 def look_at_storage(places: Places, config: Config) -> Finding:
     """Whether the place answers where what is made of sessions' footage is kept."""
     from mtbsync_daemon.library import Library
-    from mtbsync_daemon.storage import StorageError, reach
+    from mtbsync_daemon.storage import StorageAwayError, StorageError, reach
 
     try:
         reach(Library(places, lambda: config).storage())
-    except StorageError as error:
+    except StorageAwayError as error:
         remedy = "Until then sessions wait for it; `[storage]` in the settings may name another."
         return Finding("storage", Level.WARN, str(error), remedy)
+    except StorageError as error:
+        remedy = (
+            "Put that right, or name another in `[storage]` of the settings; then have what failed meanwhile "
+            "tried again on the page."
+        )
+        return Finding("storage", Level.FAIL, str(error), remedy)
     bucket, folder = config.storage.bucket, config.storage.folder or places.media
     return Finding("storage", Level.OK, f"{f'The bucket {bucket}' if bucket else folder} can be reached.")
 

@@ -74,7 +74,8 @@ class Library:
         is_new = recordings.add(db, recording, first)
         folder = recordings.folder_of_file(db, first)
         title = next((rule.session for rule in self._rules() if rule.path == folder), None)
-        sessions.take_in(db, fingerprint, first, title)
+        # Who looks at known files again brings no camera back that a person has taken out.
+        sessions.take_in(db, fingerprint, first, None if fingerprint in before else title)
         for recording_id in before - {fingerprint}:
             # A chapter came late, or the file was replaced.
             recordings.replace_if_unused(db, recording_id, fingerprint)

@@ -1,4 +1,5 @@
-"""What is removed from the storage: what outlived its time, and what is nobody's any more.
+"""What is removed from the storage: what outlived its time, what is nobody's any more, and what killed
+writers have left.
 
 It is safe while jobs run: nothing of a session goes for which something is done, or will be. First the
 library forgets a file, which then is `disowned` until the storage has removed it, so that whatever dies in
@@ -8,6 +9,7 @@ between leaves neither a file that nobody knows of nor a name for one that is go
 from __future__ import annotations
 
 import sqlite3
+from contextlib import suppress
 from pathlib import Path
 
 from mtbsync_daemon.config import Config
@@ -17,6 +19,7 @@ from mtbsync_daemon.prune import Item, Pruned, Standing
 from mtbsync_daemon.storage import StorageError, open_storage, reach
 from mtbsync_daemon.storage.keys import manifest_of
 from mtbsync_daemon.storage.lifecycle import outlived
+from mtbsync_daemon.storage.local import open_folder
 from mtbsync_daemon.store import sessions
 from mtbsync_daemon.store.database import Store
 from mtbsync_daemon.store.ids import now
@@ -25,6 +28,8 @@ from mtbsync_daemon.store.sessions import DerivedRow, DisownedRow
 
 # A storage that cannot be reached costs time for each thing.
 _MOST_STUCK = 3
+# What was written to since may still be under way, from another computer too.
+_UNDER_WAY_S = 86400.0
 
 
 def media_to_go(places: Places, store: Reads, config: Config) -> Pruned:
@@ -64,7 +69,17 @@ def prune_media(places: Places, store: Store, config: Config) -> Pruned:
             continue
         store.write(sessions.forget_disowned, row)
         gone.append(_item(row))
+    _clear(places, config)
     return Pruned(tuple(gone), tuple(stuck), problem=problem)
+
+
+def _clear(places: Places, config: Config) -> None:
+    """Remove what killed writers have left in the settings' folder; in the data folder that is done at each
+    start."""
+    if config.storage.folder is not None:
+        # Where it is away, the next time will do.
+        with suppress(StorageError):
+            open_folder(config.storage.folder, places.media).clear(now() - _UNDER_WAY_S)
 
 
 def _why_not(places: Places, config: Config) -> str:

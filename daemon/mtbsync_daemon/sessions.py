@@ -15,7 +15,7 @@ from typing import Any
 
 from mtbsync_daemon.rules import StateError, copies_of, recording_params, still_there
 from mtbsync_daemon.store import jobs, recordings, sessions
-from mtbsync_daemon.store.ids import now
+from mtbsync_daemon.store.ids import as_text, now
 from mtbsync_daemon.store.jobs import JobRow, Kind
 from mtbsync_daemon.store.sessions import (
     CameraRow,
@@ -32,6 +32,8 @@ from mtbsync_engine.confidence import Trust, trust_of
 _NOT_A_NAME = re.compile(r"[^a-z0-9]+")
 PPM = 1e-6
 _MOST_DRIFT_PPM = 1000.0
+# Sounds that are listened to once more, beside others, may come out that far off, which nobody hears.
+_SAME_MS = 0.1
 
 
 # --- sessions and their cameras ----------------------------------------------------------------------
@@ -145,18 +147,36 @@ def relabel(db: sqlite3.Connection, camera: CameraRow, label: str) -> None:
 
 
 def remove_camera(db: sqlite3.Connection, camera: CameraRow) -> None:
-    """Take a camera out of its session; where it was the master, the others are lined up anew."""
+    """Take a camera out of its session; where it was the master, the others are lined up anew, and what a
+    person corrected goes over to another where it is sure how that lies on the old one."""
     session = still_there(sessions.get(db, camera.session_id))
     known = sessions.line_up(db, camera.session_id)
+    placed = {p.label: p for p in sessions.placements(db, camera.session_id)}
     _stop(db, camera.session_id, camera.angle)
     sessions.remove_camera(db, camera)
     if session.wanted_master == camera.label:
         session = sessions.change(db, session, {"wanted_master": None})
-    if known is not None and known.master == camera.label:
-        sessions.forget_line_up(db, camera.session_id)
-    if sessions.unplaced(db, camera.session_id):
+    was_master = known is not None and known.master == camera.label
+    if known is not None and was_master:
+        _hand_over(db, known, placed)
+    if was_master or sessions.unplaced(db, camera.session_id):
         # They may have waited for the one that is gone.
         _line_up_once_ready(db, session)
+
+
+def _hand_over(db: sqlite3.Connection, known: LineUpRow, placed: Mapping[str, PlacementRow]) -> None:
+    """The master is gone: the camera of which it is surest how it lies on that takes its place, if there is
+    anything that a person corrected."""
+    sessions.forget_line_up(db, known.session_id)
+    sure = [row for row in placed.values() if row.counts_ms is not None and _is_sure(row)]
+    if not sure or all(row.status is not Decided.CORRECTED for row in placed.values()):
+        return
+    heir = max(sure, key=lambda row: (row.status is not Decided.CORRECTED, row.score)).label
+    moved = _corrected_on(heir, known.master, placed)
+    moved.pop(known.master, None)
+    qualities = {label: quality for label, quality in known.qualities.items() if label != known.master}
+    sessions.note_line_up(db, replace(known, master=heir, qualities=qualities))
+    sessions.replace_placements(db, known.session_id, list(moved.values()), {})
 
 
 def remove(db: sqlite3.Connection, session_id: str) -> None:
@@ -258,17 +278,25 @@ def follow_ingest(db: sqlite3.Connection, job: JobRow) -> None:
 def follow_refusal(db: sqlite3.Connection, first: Path, why: str) -> None:
     """After a file has turned out to be no recording, or could not be looked at: no camera waits for it."""
     for camera in sessions.cameras_at(db, first):
-        sessions.change_camera(db, camera, {"problem": why})
+        sessions.change_camera(db, camera, {"problem": as_text(why)})
         if sessions.unplaced(db, camera.session_id):
             _line_up_once_ready(db, still_there(sessions.get(db, camera.session_id)))
 
 
 def _line_up_once_ready(db: sqlite3.Connection, session: SessionRow) -> None:
-    cameras = sessions.cameras(db, session.session_id)
     under_way = {CameraState.UPLOADING, CameraState.INGESTING}
-    ready = [c for c in cameras if c.state is CameraState.READY]
-    if len(ready) > 1 and not any(c.state in under_way for c in cameras):
+    if not any(c.state in under_way for c in sessions.cameras(db, session.session_id)):
+        _line_up_ready(db, session)
+
+
+def _line_up_ready(db: sqlite3.Connection, session: SessionRow) -> None:
+    ready = _ready(db, session)
+    if len(ready) > 1:
         _want_line_up(db, session, ready)
+
+
+def _ready(db: sqlite3.Connection, session: SessionRow) -> list[CameraRow]:
+    return [c for c in sessions.cameras(db, session.session_id) if c.state is CameraState.READY]
 
 
 def _camera_of(db: sqlite3.Connection, job: JobRow) -> CameraRow | None:
@@ -288,7 +316,7 @@ def want_line_up(db: sqlite3.Connection, session: SessionRow) -> str:
     Raises:
         StateError: there are not two cameras that are ready.
     """
-    ready = [c for c in sessions.cameras(db, session.session_id) if c.state is CameraState.READY]
+    ready = _ready(db, session)
     if len(ready) < 2:
         raise StateError("Lining up takes two cameras that are ready; add another, or wait for its ingest.")
     return _want_line_up(db, session, ready)
@@ -323,21 +351,27 @@ def _master_of(db: sqlite3.Connection, session: SessionRow) -> str | None:
 
 def lined_up(db: sqlite3.Connection, job: JobRow, found: Mapping[str, Any]) -> None:
     """Cameras have been lined up: what a person corrected stays, as long as it is on the same master, and so
-    does what was approved and found again."""
+    does what was approved and found again. Cameras that could not be listened to stay where they were."""
     session_id = str(job.params["session"])
-    cameras = {c.angle: c for c in sessions.cameras(db, session_id)}
+    cameras = {c.angle: c for c in sessions.cameras(db, session_id) if _was_heard(db, c, job)}
     if "gone" in found:
         _have_made_again(db, [cameras[angle] for angle in found["gone"] if angle in cameras])
         return
     labels = {angle: camera.label for angle, camera in cameras.items()}
     if found["master"] not in labels:
         return
-    before_master = sessions.line_up(db, session_id)
     master = labels[found["master"]]
+    session = still_there(sessions.get(db, session_id))
+    if _master_of(db, session) not in (None, master):
+        # A person chose another, or placed cameras on another, while these were listened to.
+        _line_up_ready(db, session)
+        return
+    before_master = sessions.line_up(db, session_id)
     before = {p.label: p for p in sessions.placements(db, session_id)}
+    told_from = {label: sessions.correlation(db, session_id, label) for label in before}
     if before_master is not None and before_master.master != master:
-        before = _corrected_on(master, before_master.master, before)
-    rows, told_from = [], {}
+        before, told_from = _corrected_on(master, before_master.master, before), {}
+    rows = []
     for one in found["placements"]:
         if one["angle"] not in labels:
             continue
@@ -352,15 +386,34 @@ def lined_up(db: sqlite3.Connection, job: JobRow, found: Mapping[str, Any]) -> N
             one["reason"],
             None if one["through"] is None else labels.get(one["through"]),
         )
-        rows.append(_with_decision(row, before.get(row.label)))
+        known = before.pop(row.label, None)
+        is_same = known is not None and _is_same(known, row, _duration_s(db, cameras[one["angle"]]))
+        rows.append(_with_decision(row, known, is_same))
         told_from[row.label] = one["correlation"]
+        if not is_same:
+            sessions.note_history(db, row, "found")
     qualities = {labels[int(angle)]: q for angle, q in found["qualities"].items() if int(angle) in labels}
     sessions.note_line_up(db, LineUpRow(session_id, job.job_id, master, qualities, now()))
-    sessions.replace_placements(db, session_id, rows, told_from)
-    for row in rows:
-        known = before.get(row.label)
-        if known is None or (known.offset_ms, known.drift_ppm) != (row.offset_ms, row.drift_ppm):
-            sessions.note_history(db, replace(row, own_offset_ms=None, own_drift_ppm=None), "found")
+    sessions.replace_placements(db, session_id, [*rows, *before.values()], told_from)
+
+
+def _was_heard(db: sqlite3.Connection, camera: CameraRow, job: JobRow) -> bool:
+    """Whether a line-up has listened to the footage that a camera has now; other footage is other work."""
+    ingest = jobs.get(db, camera.job_id or "")
+    return ingest is not None and ingest.created_at <= (job.started_at or now())
+
+
+def _duration_s(db: sqlite3.Connection, camera: CameraRow) -> float:
+    return still_there(recordings.get(db, camera.recording_id or "")).duration_s
+
+
+def _is_same(one: PlacementRow, other: PlacementRow, duration_s: float) -> bool:
+    """Whether a camera of that length was found in the same place twice."""
+    if one.offset_ms is None or other.offset_ms is None:
+        return one.offset_ms == other.offset_ms
+    apart_ms = other.offset_ms - one.offset_ms
+    parted_ms = apart_ms + ((other.drift_ppm or 0.0) - (one.drift_ppm or 0.0)) * PPM * duration_s * 1000
+    return max(abs(apart_ms), abs(parted_ms)) <= _SAME_MS
 
 
 def _have_made_again(db: sqlite3.Connection, silent: list[CameraRow]) -> None:
@@ -375,8 +428,8 @@ def _have_made_again(db: sqlite3.Connection, silent: list[CameraRow]) -> None:
 def _corrected_on(
     master: str, before_master: str, before: Mapping[str, PlacementRow]
 ) -> dict[str, PlacementRow]:
-    """What a person corrected while `before_master` was the master, as it lies on `master`; nothing where
-    nobody is sure how the two lie on each other."""
+    """What a person corrected while `before_master` was the master, as it lies on `master`, of which nothing
+    was found yet; nothing where nobody is sure how the two lie on each other."""
     between = before.get(master)
     if between is None or between.counts_ms is None or not _is_sure(between):
         return {}
@@ -385,8 +438,17 @@ def _corrected_on(
         moved.append(replace(between, label=before_master, own_offset_ms=0.0, own_drift_ppm=0.0))
     pace = 1 + between.counts_ppm * PPM
     return {
-        row.label: replace(
-            row,
+        row.label: PlacementRow(
+            row.session_id,
+            row.label,
+            offset_ms=None,
+            drift_ppm=None,
+            score=0.0,
+            error_ms=None,
+            method=None,
+            reason="It could not be listened to since the others were laid on another camera.",
+            through=None,
+            status=Decided.CORRECTED,
             own_offset_ms=((row.counts_ms or 0.0) - between.counts_ms) / pace,
             own_drift_ppm=((1 + row.counts_ppm * PPM) / pace - 1) / PPM,
         )
@@ -398,18 +460,13 @@ def _is_sure(placement: PlacementRow) -> bool:
     return placement.status is not Decided.PENDING or trust_of(placement.score) is Trust.LOOKS_GOOD
 
 
-def _with_decision(row: PlacementRow, before: PlacementRow | None) -> PlacementRow:
-    if before is None:
+def _with_decision(row: PlacementRow, before: PlacementRow | None, is_same: bool) -> PlacementRow:
+    """What was found, with what a person said of that where it still holds."""
+    if before is None or (before.status is not Decided.CORRECTED and not is_same):
         return row
-    is_same = (before.offset_ms, before.drift_ppm) == (row.offset_ms, row.drift_ppm)
-    if before.status is Decided.CORRECTED or (before.status is Decided.APPROVED and is_same):
-        return replace(
-            row,
-            status=before.status,
-            own_offset_ms=before.own_offset_ms,
-            own_drift_ppm=before.own_drift_ppm,
-        )
-    return row
+    return replace(
+        row, status=before.status, own_offset_ms=before.own_offset_ms, own_drift_ppm=before.own_drift_ppm
+    )
 
 
 # --- a person decides ----------------------------------------------------------------------------------
@@ -476,26 +533,37 @@ def task_params(db: sqlite3.Connection, job: JobRow, where: Mapping[str, Any]) -
 
 
 def line_up_params(db: sqlite3.Connection, session: SessionRow) -> dict[str, Any]:
-    """A session's cameras that are ready, with the key of each one's sound."""
+    """A session's cameras that are ready, with the key of each one's sound and its SHA-256.
+
+    Raises:
+        StateError: the one that the others are to be laid on is not.
+    """
     cameras = sessions.cameras(db, session.session_id)
-    sounds = {d.label: d.key for d in sessions.derived(db, session.session_id) if d.kind is Derivative.WAV}
+    master = _master_of(db, session)
+    wanted = next((c for c in cameras if c.label == master), None)
+    if wanted is not None and wanted.state is not CameraState.READY:
+        # On another, what a person said would not hold.
+        raise StateError(
+            f"Camera {master}, on which the others lie, is not ready: try again with it, or choose another."
+        )
+    sounds = {d.label: d for d in sessions.derived(db, session.session_id) if d.kind is Derivative.WAV}
     listed = []
     for camera in cameras:
         recording = None if camera.recording_id is None else recordings.get(db, camera.recording_id)
         if camera.state is not CameraState.READY or recording is None:
             continue
+        sound = sounds.get(camera.label)
         listed.append(
             {
                 "angle": camera.angle,
                 "label": camera.label,
-                "sound": sounds.get(camera.label),
+                "sound": None if sound is None else sound.key,
+                "sound_sha256": None if sound is None else sound.sha256,
                 "about": {**recording.about, "duration_s": recording.duration_s},
                 "recording": recording_params(db, recording.recording_id),
             }
         )
-    master = _master_of(db, session)
-    wanted = next((c.angle for c in cameras if c.label == master), None)
-    return {"cameras": listed, "wanted_master": wanted}
+    return {"cameras": listed, "wanted_master": None if wanted is None else wanted.angle}
 
 
 def timeline_params(db: sqlite3.Connection, session: SessionRow) -> dict[str, Any]:
@@ -523,7 +591,13 @@ def timeline_params(db: sqlite3.Connection, session: SessionRow) -> dict[str, An
             {
                 "label": camera.label,
                 "run": {**recording.about, "duration_s": recording.duration_s},
-                "copies": [[str(path) for path in copy] for copy in copies],
+                # What a person added goes before copies of it elsewhere.
+                "copies": [
+                    [str(path) for path in copy]
+                    for is_added in (True, False)
+                    for copy in copies
+                    if (camera.path in copy) is is_added
+                ],
                 "offset_s": offset_ms / 1000,
                 "drift_ppm": placement.counts_ppm if placement else 0.0,
                 "is_master": camera.label == known.master,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import subprocess
 import sys
 import urllib.request
@@ -20,12 +21,13 @@ from mtbsync_daemon.config import Storage as Settings
 from mtbsync_daemon.own import MARK
 from mtbsync_daemon.storage import Storage, StorageAwayError, StorageError, Stored, open_storage
 from mtbsync_daemon.storage.keys import key_of
+from mtbsync_daemon.storage.local import open_folder
+from mtbsync_daemon.store.ids import now
 from mtbsync_daemon.store.sessions import Derivative
 from mtbsync_engine.errors import OutputError
-from mtbsync_engine.files import remove_all_unfinished
 from support.buckets import ALONE, KEYS, client_of, serving_s3
 
-PREFIX = "projects/alps/20260704"
+PREFIX = "projects/alps/20260704-1a2b3c"
 KEY = key_of(PREFIX, "proxy", 1, 1)
 # More than goes to a bucket in one piece.
 BIG = 17 * 2**20
@@ -263,7 +265,7 @@ def test_p4_what_a_killed_writer_left_in_a_folder_is_no_thing_and_can_be_told(tm
     assert storage.fetch(key, tmp_path).read_bytes() == b"before"
     # What was noted is of the file that did not come.
     assert storage.stat(key) == Stored(6, "")
-    remove_all_unfinished(tmp_path / "media")
+    open_folder(tmp_path / "media", notes=tmp_path / "notes").clear(before=now() + 60)
     left = [path.name for path in (tmp_path / "media" / KEY).parent.iterdir()]
     assert sorted(left) == [".angle-001_v001.mp4.sha256", "angle-001_v001.mp4"]
 
@@ -344,6 +346,66 @@ def test_a_folder_whose_things_are_gone_for_good_is_taken_up_again_by_its_mark(t
     assert open_storage(given).stat(KEY) is None
     put(open_storage(given), tmp_path, b"again")
     assert open_storage(given).fetch(KEY, tmp_path / "cache").read_bytes() == b"again"
+
+
+def test_p4_a_drive_that_was_seen_once_is_known_though_nothing_was_put_there_since(tmp_path: Path) -> None:
+    drive, given = tmp_path / "drive", params(tmp_path, folder=tmp_path / "drive")
+    drive.mkdir()
+    put(open_storage(given), tmp_path, b"film")
+    # As it was before any use was noted.
+    shutil.rmtree(tmp_path / "media")
+    assert open_storage(given).stat(KEY) is not None
+    drive.rename(tmp_path / "unplugged")
+    drive.mkdir()
+    with pytest.raises(StorageAwayError, match="plug its drive in"):
+        open_storage(given).stat(KEY)
+
+
+@pytest.mark.parametrize(
+    "said", ["ESTALE", "EIO", "ETIMEDOUT", "EHOSTUNREACH", "ENODEV", "ENOTCONN", "EACCES"]
+)
+def test_a_share_that_does_not_answer_is_waited_for_and_one_that_refuses_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str
+) -> None:
+    share, given = tmp_path / "share", params(tmp_path, folder=tmp_path / "share")
+    share.mkdir()
+    opened_before = open_storage(given)
+    put(opened_before, tmp_path, b"film")
+    number, stat = getattr(errno, said), os.stat
+
+    def dead(path: Any, **more: Any) -> os.stat_result:
+        if str(path).startswith(str(share)):
+            raise OSError(number, os.strerror(number), str(path))
+        return stat(path, **more)
+
+    monkeypatch.setattr(os, "stat", dead)
+    for ask in (lambda: open_storage(given), lambda: opened_before.stat(KEY)):
+        with pytest.raises(StorageError, match="cannot be reached") as told:
+            ask()
+        assert isinstance(told.value, StorageAwayError) == (said != "EACCES")
+
+
+def test_p1_of_a_storage_folder_only_what_its_own_killed_writers_left_is_cleared_and_only_once_it_is_old(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "drive").mkdir()
+    folder = open_folder(tmp_path / "drive", notes=tmp_path / "media")
+    put(folder, tmp_path, b"film")
+    kept = (tmp_path / "drive" / KEY).parent
+    lefts = [f".{Path(KEY).name}.{uuid4().hex}.tmp", f"..{Path(KEY).name}.x8_3kd0a.tmp.sha256"]
+    others = [".syncthing.angle-001_v001.mp4.tmp", ".IMG_1.tmp.mp4", ".mtbsync-1", f".ride.{uuid4().hex}.tmp"]
+    for name in (*lefts, *others):
+        (kept / name).touch()
+        (tmp_path / "drive" / name).touch()
+    before = {path for path in (tmp_path / "drive").rglob("*") if path.is_file()}
+    folder.clear(before=now() - 60)
+    assert {path for path in before if not path.exists()} == set()
+    (tmp_path / "drive" / MARK).rename(tmp_path / "mark")
+    open_folder(tmp_path / "drive", notes=tmp_path / "none").clear(before=now() + 60)
+    (tmp_path / "mark").rename(tmp_path / "drive" / MARK)
+    assert {path for path in before if not path.exists()} == set()
+    folder.clear(before=now() + 60)
+    assert {path for path in before if not path.exists()} == {kept / name for name in lefts}
 
 
 def test_another_folder_is_taken_at_once(tmp_path: Path) -> None:
@@ -432,8 +494,11 @@ def test_a_computer_without_keys_is_told_so_until_it_has_some(
 def test_a_store_that_cannot_be_reached_is_told(with_keys: None, tmp_path: Path) -> None:
     pytest.importorskip("boto3", reason="buckets need mtbsync[s3]")
     storage = open_storage(params(tmp_path, bucket="mtb", endpoint="http://127.0.0.1:9"))
-    with pytest.raises(StorageAwayError, match=r"^The bucket mtb at http://127.0.0.1:9 cannot be reached: "):
-        storage.stat(KEY)
+    for do in (lambda: storage.stat(KEY), lambda: put(storage, tmp_path, b"film")):
+        with pytest.raises(
+            StorageAwayError, match=r"^The bucket mtb at http://127.0.0.1:9 cannot be reached"
+        ):
+            do()
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ from mtbsync_engine.media.waveform import read_waveform
 from support.sounds import event_sound, write_video_with_sound
 from support.videos import write_video
 
-PREFIX = "projects/alps/20260704"
+PREFIX = "projects/alps/20260704-1a2b3c"
 RATE_HZ = 48_000
 _INGESTED = ["thumbnail", "audio-wav", "waveform"]
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from mtbsync_daemon import sessions as rules
+from mtbsync_daemon.app import _executors
 from mtbsync_daemon.config import Config
 from mtbsync_daemon.jobs.executor import Outcome, Progress, Task
 from mtbsync_daemon.jobs.queue import Queue
@@ -91,5 +92,33 @@ def test_copies_take_all_slots_and_one_thing_is_done_beside_them(house: House) -
         assert held.most == 3
         working.cancel()
         await asyncio.wait([working])
+
+    asyncio.run(go())
+
+
+def test_one_copy_of_two_slots_leaves_one_to_others(house: House) -> None:
+    async def go() -> None:
+        held = Held(2)
+        queue = Queue(house.store, house.library, held, held, held, house.places)
+        working = asyncio.create_task(queue.run())
+        bring(house, "a.mp4")
+        await until(queue, lambda: held.n_copies == 1)
+        held.most = 0
+        for name in "bcd":
+            house.lands(house.root / name, name)
+        await until(queue, lambda: held.count("probe") == 4)
+        assert held.most == 2
+        working.cancel()
+        await asyncio.wait([working])
+
+    asyncio.run(go())
+
+
+def test_copies_have_slots_of_their_own() -> None:
+    async def go() -> None:
+        executor, copies = await _executors(Config())
+        assert executor is not copies
+        assert executor.n_slots == copies.n_slots
+        await asyncio.gather(executor.close(), copies.close())
 
     asyncio.run(go())

@@ -29,10 +29,18 @@ def camera(folder: Path, angle: int, lasts_s: int, images: Iterator[Image]) -> d
     film = write_video_with_sound(folder / f"film-{angle}.mp4", heard, RATE_HZ, fps=FPS, images=images)
     wav, key = folder / f"heard-{angle}.wav", f"audio-wavs/angle-{angle:03}_v001.wav"
     wavfile.write(wav, RATE_HZ, sound_of(heard, RATE_HZ).samples)
-    FolderStorage(folder / "media").put(key, wav, sha256(wav.read_bytes()).hexdigest())
+    noted = sha256(wav.read_bytes()).hexdigest()
+    FolderStorage(folder / "media").put(key, wav, noted)
     about = {"rate": f"{FPS}", "start_timecode": None, "created_utc": None, "duration_s": lasts_s}
     recording = {"fingerprint": probe(film).fingerprint, "copies": [str(film)], "tracks": []}
-    return {"angle": angle, "label": "ABC"[angle], "sound": key, "about": about, "recording": recording}
+    return {
+        "angle": angle,
+        "label": "ABC"[angle],
+        "sound": key,
+        "sound_sha256": noted,
+        "about": about,
+        "recording": recording,
+    }
 
 
 def params(folder: Path) -> dict[str, Any]:
@@ -59,3 +67,22 @@ def test_where_pictures_have_to_tell_footage_that_is_away_is_waited_for(tmp_path
     (tmp_path / "film-2.mp4").rename(tmp_path / "unplugged.mp4")
     with pytest.raises(AwayError):
         line_up.run(both, Silent())
+
+
+@pytest.mark.parametrize("is_noted", [True, False])
+def test_another_library_s_sound_under_the_same_key_is_not_taken_for_it(
+    tmp_path: Path, is_noted: bool
+) -> None:
+    both = params(tmp_path)
+    mine = both["cameras"][0]
+    other = tmp_path / "heard-2.wav"
+    noted = sha256(other.read_bytes()).hexdigest() if is_noted else ""
+    FolderStorage(tmp_path / "media").put(mine["sound"], other, noted)
+    assert line_up.run(both, Silent()) == {"gone": [mine["angle"]]}
+
+
+def test_sound_that_lost_its_note_is_known_by_what_it_holds(tmp_path: Path) -> None:
+    both = params(tmp_path)
+    for path in (tmp_path / "media").rglob(".*.sha256"):
+        path.unlink()
+    assert "gone" not in line_up.run(both, Silent())

@@ -18,7 +18,7 @@ from mtbsync_daemon.cli import session as session_commands
 from mtbsync_daemon.jobs.executor import Outcome as TaskOutcome
 from mtbsync_daemon.jobs.executor import Progress, Task
 from mtbsync_daemon.places import Places
-from mtbsync_daemon.store import jobs
+from mtbsync_daemon.store import jobs, sessions
 from mtbsync_engine.media.chapters import chapter_names
 from support.daemons import Daemon
 from support.program import Outcome, mtbsync, state
@@ -165,7 +165,7 @@ def test_what_was_added_is_told_without_waiting(daemon: Served) -> None:
     _document(daemon, "create", "Race")
     daemon.executor.goes_on.clear()
     added = _run(daemon, "add", "Race", daemon.film("one.mp4"), "--no-wait")
-    assert (added.status, "Not all is taken in yet (A)" in added.out) == (0, True)
+    assert (added.status, "A is being taken in" in added.out) == (0, True)
     waits = _run(daemon, "sync", "Race", "--no-wait")
     assert (waits.status, waits.err) == (
         1,
@@ -216,7 +216,9 @@ def test_p10_what_is_waited_for_is_told_once_and_it_goes_on_by_itself(
 
     monkeypatch.setattr(daemon.executor, "run", away)
     monkeypatch.setattr(session_commands.time, "sleep", look_again)
-    said = "The drive is away; plug it in. Until then this waits; Ctrl-C leaves it to the background.\n"
+    said = (
+        "The drive is away; plug it in. This is tried again by itself; Ctrl-C leaves it to the background.\n"
+    )
     _run(daemon, "create", "Race")
     added = _run(daemon, "add", "Race", daemon.film("one.mp4"), daemon.film("other.mp4"))
     assert (added.status, added.err) == (0, said)
@@ -224,6 +226,57 @@ def test_p10_what_is_waited_for_is_told_once_and_it_goes_on_by_itself(
     looks.clear()
     again = _run(daemon, "sync", "Race")
     assert (again.status, again.err) == (0, said)
+
+
+def test_p10_what_waits_for_a_while_only_is_not_said_to_wait_for_good(
+    daemon: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, store, looks = daemon.executor.run, daemon.services.store, []
+
+    async def full(task: Task, on_progress: Callable[[Progress], None]) -> TaskOutcome:
+        if task.function.endswith("line_up:run"):
+            return TaskOutcome(None, "The disk is full.", may_pass=True)
+        return await run(task, on_progress)
+
+    def look_again(_: float) -> None:
+        if store.read(jobs.postponed, 1):
+            looks.append(1)
+        if len(looks) > 1:
+            store.write(jobs.forget_waits)
+
+    _lined_up(daemon)
+    monkeypatch.setattr(daemon.executor, "run", full)
+    monkeypatch.setattr(session_commands.time, "sleep", look_again)
+    again = _run(daemon, "sync", "Race")
+    assert (again.status, again.err) == (
+        1,
+        "The disk is full. This is tried again by itself; Ctrl-C leaves it to the background.\n"
+        "Race could not be lined up: The disk is full.\n",
+    )
+
+
+def test_lining_up_again_waits_for_sound_that_was_cleared_away_and_for_no_upload_that_broke_off(
+    daemon: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = _lined_up(daemon)
+    daemon.post(f"/sessions/{session['id']}/cameras", {"upload": "first/drone.mp4"})
+    n_looks = 0
+
+    def look_again(_: float) -> None:
+        nonlocal n_looks
+        n_looks += 1
+        if n_looks > 20:
+            raise AssertionError("it waits for the upload")
+        daemon.until_idle()
+
+    monkeypatch.setattr(session_commands.time, "sleep", look_again)
+    again = _run(daemon, "sync", "Race")
+    assert (again.status, "footage of C has not all come" in again.out) == (0, True), again.err
+    store = daemon.services.store
+    for sound in store.read(sessions.all_derived):
+        store.write(sessions.forget_derived, sound)
+    assert _run(daemon, "sync", "Race").status == 0
+    assert len(store.read(sessions.all_derived)) == 2
 
 
 def test_p10_what_cannot_be_added_is_a_sentence(daemon: Served, tmp_path: Path) -> None:
@@ -299,6 +352,7 @@ def test_a_session_is_ready_once_a_person_has_decided_on_all(daemon: Served, sou
     ]
     assert "corrected" in _run(daemon, "show", "Race", "--history").out
     assert "There was nothing to approve" in _run(daemon, "approve", "Race").out
+    assert _run(daemon, "approve", "Race", "B", "b").out.startswith("Approved: B.\n")
     open_again = _run(daemon, "take-back", "Race", "c")
     assert open_again.out.startswith("Camera C lies where it was found, and waits for you again.\n")
     again = _run(daemon, "take-back", "Race", "C")
@@ -309,7 +363,11 @@ def test_a_camera_is_called_something_else(daemon: Served) -> None:
     _lined_up(daemon)
     assert _run(daemon, "label", "Race", "b", " Drone ").out == "Camera B is called Drone now.\n"
     assert [c["label"] for c in _document(daemon, "show", "Race")["session"]["cameras"]] == ["A", "Drone"]
-    for status, why, new in ((1, "There is a camera A already", "A"), (2, "A camera needs a label", " ")):
+    for status, why, new in (
+        (1, "There is a camera A already", "A"),
+        (2, "A camera needs a label", " "),
+        (1, "label: has up to 40 characters, no / and no \\, and no space at either end.", "a/b"),
+    ):
         refused = _run(daemon, "label", "Race", "Drone", new)
         assert (refused.status, why in refused.err) == (status, True), refused.err
 
@@ -334,6 +392,7 @@ def test_a_camera_is_moved_by_milliseconds_and_by_its_own_frames(daemon: Served,
         "found_offset_ms": 2000.0,
     }
     assert placement("--by-frames", -1) == {"offset_ms": 60.0, "drift_ppm": -3.0, "found_offset_ms": 2000.0}
+    assert placement("--drift-ppm", 4) == {"offset_ms": 60.0, "drift_ppm": 4.0, "found_offset_ms": 2000.0}
 
 
 def test_p10_what_cannot_be_decided_is_a_sentence_and_changes_nothing(daemon: Served, sounds: Sounds) -> None:
@@ -342,6 +401,7 @@ def test_p10_what_cannot_be_decided_is_a_sentence_and_changes_nothing(daemon: Se
     for status, why, arguments in (
         (2, "Say one of --offset-ms, --by-ms and --by-frames", ("correct", "Race", "B")),
         (2, "Say one of", ("correct", "Race", "B", "--by-ms", 1, "--by-frames", 1)),
+        (2, "--offset-ms is from -86400000 to 86400000,", ("correct", "Race", "B", "--offset-ms", "1e9")),
         (2, "--offset-ms is a finite number", ("correct", "Race", "B", "--offset-ms", "nan")),
         (
             2,
@@ -472,8 +532,13 @@ def event(tmp_path: Path) -> Path:
 
 
 def test_p1_cameras_become_a_synced_timeline_and_stay_as_they_are(event: Path, tmp_path: Path) -> None:
-    before = state(event)
-    daemon = Daemon(tmp_path, f"roots = [{json.dumps(str(event))}]\n[jobs]\nslots = 2\n")
+    # The storage's folder is another program's as well.
+    nas = tmp_path / "nas"
+    (nas / "photos").mkdir(parents=True)
+    (nas / "photos" / ".syncthing.ride.mp4.tmp").write_bytes(b"half a ride")
+    before, photos = state(event), state(nas / "photos")
+    settings = f"roots = [{json.dumps(str(event))}]\n[jobs]\nslots = 2\n[storage]\nfolder = '{nas}'\n"
+    daemon = Daemon(tmp_path, settings)
     daemon.start()
     try:
 
@@ -508,4 +573,5 @@ def test_p1_cameras_become_a_synced_timeline_and_stay_as_they_are(event: Path, t
         assert Path(clip.media_reference.target_url).name == f"{label}.mp4"
         at_s = clip.range_in_parent().start_time.to_seconds()
         assert at_s == pytest.approx(begin_s, abs=_FRAME_S / 2 + 0.001)
-    assert state(event) == before
+    assert (state(event), state(nas / "photos")) == (before, photos)
+    assert len(list((nas / "projects").rglob("*.wav"))) == 3

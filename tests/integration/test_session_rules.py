@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 from mtbsync_daemon import sessions as rules
 from mtbsync_daemon.config import Config, Folder
+from mtbsync_daemon.http import models
+from mtbsync_daemon.http.routes.sessions import _change, _one
+from mtbsync_daemon.http.routing import Call
 from mtbsync_daemon.jobs.executor import Outcome
 from mtbsync_daemon.rules import StateError
 from mtbsync_daemon.store import jobs, recordings, sessions
@@ -18,6 +24,7 @@ from mtbsync_daemon.store.sessions import (
     CameraState,
     Decided,
     Derivative,
+    LineUpRow,
     PlacementRow,
     SessionRow,
     SessionState,
@@ -150,7 +157,7 @@ def test_what_is_made_of_a_camera_again_takes_the_place_of_what_was_there(
 ) -> None:
     before = house.store.read(sessions.derived, lined_up.session_id)
     assert sorted({d.kind for d in before}) == ["audio-wav", "proxy", "thumbnail"]
-    assert before[0].key == "projects/alps/20260704/audio-wavs/angle-001_v001"
+    assert before[0].key == f"{lined_up.prefix}/audio-wavs/angle-001_v001"
     house.store.write(rules.want_ingest, camera(house, lined_up, "A"))
     house.work()
     assert house.store.read(sessions.derived, lined_up.session_id) == before
@@ -510,6 +517,23 @@ def test_without_its_master_a_session_is_lined_up_anew(house: House, lined_up: S
     assert house.recording("a.mp4").recording_id == house.answers.fingerprint("a")
 
 
+def test_p5_what_was_corrected_outlives_the_master_that_it_was_laid_on(
+    house: House, lined_up: SessionRow
+) -> None:
+    """C began 2 s after A, and a person put B 1012.5 ms after A."""
+    house.store.write(rules.correct, placement(house, lined_up, "B"), 1012.5, 100.0)
+    house.store.write(rules.remove_camera, camera(house, lined_up, "A"))
+    house.work()
+    known = house.store.read(sessions.line_up, lined_up.session_id)
+    assert known is not None
+    assert known.master == "C"
+    (lies,) = house.store.read(sessions.placements, lined_up.session_id)
+    assert (lies.label, lies.counts_ms, lies.status) == ("B", -987.5, Decided.CORRECTED)
+    assert lies.counts_ppm == pytest.approx(100.0)
+    assert lies.offset_ms is not None
+    assert state(house, lined_up) is SessionState.READY
+
+
 def test_a_session_that_is_removed_leaves_its_footage_and_no_work(house: House, session: SessionRow) -> None:
     add(house, session, house.root / "a.mp4", "one view")
     house.store.write(rules.remove, session.session_id)
@@ -570,6 +594,14 @@ def test_the_timeline_holds_who_lies_somewhere_and_names_the_others(
     assert params["missing"] == ["C"]
 
 
+def test_the_file_that_was_added_goes_before_its_copies(house: House, lined_up: SessionRow) -> None:
+    house.lands(house.root / "A copy of b.mp4", house.root.joinpath("b.mp4").read_text())
+    house.work()
+    params = house.store.read(rules.timeline_params, lined_up)
+    (copies,) = [c["copies"] for c in params["cameras"] if c["label"] == "B"]
+    assert [Path(path).name for (path,) in copies] == ["b.mp4", "A copy of b.mp4"]
+
+
 def test_two_cameras_of_one_day_and_project_never_share_a_key(house: House, session: SessionRow) -> None:
     other = house.store.write(rules.create, "The second heat", project="alps!", date="2026-07-04")
     add(house, session, house.root / "a.mp4", "one view")
@@ -586,3 +618,254 @@ def test_a_job_of_a_camera_that_has_gone_ends_without_a_word(house: House, lined
     ended = house.store.read(jobs.get, job_id)
     assert ended is not None
     assert ended.state is State.CANCELLED
+
+
+@contextmanager
+def fails(house: House, angle: int) -> Iterator[None]:
+    """While this lasts, one camera's footage cannot be taken in."""
+    house.answers.answers["ingest"] = lambda params: (
+        Outcome(None, "It cannot be read.") if params["angle"] == angle else ingested(params)
+    )
+    yield
+    house.answers.answers["ingest"] = ingested
+
+
+def meanwhile(house: House, change: Callable[[], None], better: int | None = None) -> None:
+    """Have a person do something while cameras are lined up the next time, on the `better` one if free."""
+
+    def told(params: Mapping[str, Any]) -> Outcome:
+        house.answers.answers["line_up"] = placed
+        change()
+        return placed({**params, "wanted_master": params["wanted_master"] or better})
+
+    house.answers.answers["line_up"] = told
+
+
+def line_up_of(house: House, session: SessionRow) -> LineUpRow:
+    found = house.store.read(sessions.line_up, session.session_id)
+    assert found is not None
+    return found
+
+
+def document(house: House, session: SessionRow) -> models.Session:
+    return house.store.read(_one, session.session_id)
+
+
+def change_master(house: House, session: SessionRow, label: str) -> None:
+    call = SimpleNamespace(check_match=lambda row: None)
+    house.store.write(_change, cast("Call", call), session.session_id, models.SessionChange(master=label))
+
+
+def test_p5_a_decision_outlasts_a_camera_that_fails_once(house: House, lined_up: SessionRow) -> None:
+    house.store.write(rules.correct, placement(house, lined_up, "C"), 5000.0, 12.0)
+    house.store.write(rules.approve, placement(house, lined_up, "B"))
+    for angle in (3, 2):
+        with fails(house, angle):
+            house.store.write(rules.want_ingest, camera(house, lined_up, "ABC"[angle - 1]))
+            house.work()
+    assert {c.state for c in house.store.read(sessions.cameras, lined_up.session_id)[1:]} == {
+        CameraState.FAILED
+    }
+    params = house.store.read(rules.timeline_params, lined_up)
+    assert [(c["label"], c["offset_s"]) for c in params["cameras"]] == [("A", 0.0), ("B", 1.0), ("C", 5.0)]
+    assert params["missing"] == []
+    for label in "BC":
+        house.store.write(rules.want_ingest, camera(house, lined_up, label))
+    house.work()
+    assert placement(house, lined_up, "B").status is Decided.APPROVED
+    corrected = placement(house, lined_up, "C")
+    assert (corrected.status, corrected.counts_ms, corrected.offset_ms) == (Decided.CORRECTED, 5000.0, 2000.0)
+
+
+def test_p5_a_correction_outlasts_an_ingest_that_is_cancelled(house: House, lined_up: SessionRow) -> None:
+    house.store.write(rules.correct, placement(house, lined_up, "C"), 5000.0)
+    job = house.store.read(jobs.get, house.store.write(rules.want_ingest, camera(house, lined_up, "C")))
+    assert job is not None
+    house.store.write(house.library.cancelled, job)
+    house.work()
+    assert house.answers.count("line_up") == 2
+    assert placement(house, lined_up, "C").counts_ms == 5000.0
+
+
+@pytest.mark.parametrize("wanted", [None, "A"])
+def test_p5_while_the_master_fails_the_others_wait_for_it(
+    house: House, lined_up: SessionRow, wanted: str | None
+) -> None:
+    house.store.write(sessions.change, lined_up, {"wanted_master": wanted})
+    house.store.write(rules.correct, placement(house, lined_up, "C"), 5000.0)
+    with fails(house, 1):
+        house.store.write(rules.want_ingest, camera(house, lined_up, "A"))
+        house.work()
+    assert line_up_of(house, lined_up).master == "A"
+    assert document(house, lined_up).problem.startswith("Camera A, on which the others lie, is not ready")
+    house.store.write(rules.want_ingest, camera(house, lined_up, "A"))
+    house.work()
+    assert document(house, lined_up).problem == ""
+    assert placement(house, lined_up, "C").counts_ms == 5000.0
+
+
+def test_where_nobody_decided_anything_the_others_are_laid_on_another_than_a_master_that_fails(
+    house: House, lined_up: SessionRow
+) -> None:
+    with fails(house, 1):
+        house.store.write(rules.want_ingest, camera(house, lined_up, "A"))
+        house.work()
+    assert line_up_of(house, lined_up).master == "B"
+
+
+def test_p5_what_cannot_be_listened_to_is_carried_to_the_master_that_a_person_chooses(
+    house: House, lined_up: SessionRow
+) -> None:
+    house.store.write(rules.correct, placement(house, lined_up, "C"), 5000.0)
+    with fails(house, 3):
+        house.store.write(rules.want_ingest, camera(house, lined_up, "C"))
+        change_master(house, lined_up, "B")
+        house.work()
+    carried = placement(house, lined_up, "C")
+    assert (carried.status, carried.counts_ms, carried.offset_ms) == (Decided.CORRECTED, 4000.0, None)
+    assert carried.reason == "It could not be listened to since the others were laid on another camera."
+
+
+def test_who_chooses_another_master_than_one_that_fails_at_first_gets_it(
+    house: House, session: SessionRow
+) -> None:
+    change = {"wanted_master": "A"}
+    for name in ("a", "b", "c"):
+        add(house, session, house.root / f"{name}.mp4", name)
+    house.store.write(sessions.change, session, change)
+    with fails(house, 1):
+        house.work()
+    assert house.answers.count("line_up") == 0
+    change_master(house, session, "B")
+    house.work()
+    assert line_up_of(house, session).master == "B"
+
+
+def test_a_master_that_is_chosen_while_cameras_are_lined_up_first_is_the_master(
+    house: House, session: SessionRow
+) -> None:
+    meanwhile(house, lambda: house.store.write(sessions.change, session, {"wanted_master": "B"}) and None)
+    for name in ("a", "b"):
+        add(house, session, house.root / f"{name}.mp4", name)
+    house.work()
+    assert line_up_of(house, session).master == "B"
+
+
+def test_p5_a_correction_that_is_made_while_another_master_is_found_stays(
+    house: House, lined_up: SessionRow
+) -> None:
+    meanwhile(
+        house, lambda: house.store.write(rules.correct, placement(house, lined_up, "C"), 5000.0), better=2
+    )
+    add(house, lined_up, house.root / "d.mp4", "d")
+    house.work()
+    assert line_up_of(house, lined_up).master == "A"
+    assert placement(house, lined_up, "C").counts_ms == 5000.0
+    assert placement(house, lined_up, "D").counts_ms == 3000.0
+
+
+def test_what_was_heard_of_footage_that_was_replaced_meanwhile_is_not_taken_up(
+    house: House, lined_up: SessionRow
+) -> None:
+    def replaced() -> None:
+        coming = camera(house, lined_up, "B")
+        recording = recordings.row_of("another", "b.mp4", 10.0, {"has_audio": False})
+        house.store.write(recordings.add, recording, coming.path)
+        house.store.write(rules.take_in, "another", coming.path, None)
+
+    with fails(house, 2):
+        meanwhile(house, replaced)
+        house.store.write(rules.want_line_up, lined_up)
+        house.work()
+    assert house.store.read(rules.timeline_params, lined_up)["missing"] == ["B"]
+
+
+def test_a_camera_that_was_taken_out_stays_out_though_its_file_is_touched(house: House) -> None:
+    rides = house.root / "rides"
+    rides.mkdir()
+    house.config = Config(folder=(Folder(path=rides, session="Race day"),))
+    for name in ("a", "b"):
+        house.lands(rides / f"{name}.mp4", name, folder=rides)
+    house.work()
+    found = house.store.read(sessions.titled, "Race day")
+    assert found is not None
+    house.store.write(rules.remove_camera, camera(house, found, "B"))
+    (rides / "b.mp4").unlink()
+    house.lands(rides / "b.mp4", "b", folder=rides)
+    house.work()
+    assert house.answers.count("probe") == 3
+    assert [c.label for c in house.store.read(sessions.cameras, found.session_id)] == ["A"]
+
+
+def test_a_copy_that_cannot_be_made_is_named_where_there_is_none(house: House, lined_up: SessionRow) -> None:
+    other = house.store.write(rules.create, "Elsewhere")
+    house.answers.answers["transcode"] = lambda params: Outcome(None, "The disk is odd.")
+    house.store.write(rules.want_copies, camera(house, lined_up, "B"), (Derivative.MEZZANINE,))
+    house.store.write(rules.want_copies, camera(house, lined_up, "C"), (Derivative.PROXY,))
+    there = house.store.write(rules.add_camera, other, house.root / "a.mp4")
+    house.store.write(rules.want_copies, there, (Derivative.PROXY, Derivative.MEZZANINE))
+    house.work()
+    assert [c.problem for c in document(house, lined_up).cameras] == [
+        "",
+        "It has no mezzanine. The disk is odd.",
+        "",
+    ]
+    (elsewhere,) = document(house, other).cameras
+    assert {"It has no proxy. The disk is odd.", "It has no mezzanine. The disk is odd."} == {
+        f"It {said}".strip() for said in elsewhere.problem.split("It ")[1:]
+    }
+
+
+def test_a_lining_up_that_is_cancelled_says_so_until_all_are_lined_up(
+    house: House, session: SessionRow
+) -> None:
+    meanwhile(house, lambda: house.store.write(house.library.cancelled, house.jobs("line_up")[0]))
+    for name in ("a", "b"):
+        add(house, session, house.root / f"{name}.mp4", name)
+    house.work()
+    assert (state(house, session), document(house, session).problem) == (
+        SessionState.NEEDS_REVIEW,
+        "Lining up was cancelled.",
+    )
+    house.store.write(rules.want_line_up, session)
+    house.work()
+    assert document(house, session).problem == ""
+
+
+def test_what_a_lining_up_waits_for_is_told_while_it_tries(house: House, session: SessionRow) -> None:
+    told = []
+    house.answers.answers["line_up"] = lambda params: (
+        told.append(document(house, session).problem) or Outcome(None, "It is away.", "StorageAwayError")
+    )
+    for name in ("a", "b"):
+        add(house, session, house.root / f"{name}.mp4", name)
+    for _ in range(2):
+        house.work()
+        house.store.write(jobs.forget_waits)
+    assert (told, document(house, session).problem) == (["", "It is away."], "It is away.")
+
+
+def test_a_camera_begins_without_the_history_of_the_one_that_was_called_like_it(
+    house: House, lined_up: SessionRow
+) -> None:
+    house.store.write(rules.correct, placement(house, lined_up, "C"), 5000.0)
+    house.store.write(rules.remove_camera, camera(house, lined_up, "C"))
+    add(house, lined_up, house.root / "z.mp4", "z")
+    house.work()
+    assert history(house, lined_up, "C") == ["found"]
+
+
+@pytest.mark.parametrize(
+    ("offset_ms", "drift_ppm", "status"),
+    [(1000.05, 1.0, Decided.APPROVED), (1000.0, 11.0, Decided.PENDING), (1000.11, 0.0, Decided.PENDING)],
+)
+def test_what_was_approved_holds_where_it_is_found_to_a_tenth_of_a_millisecond(
+    house: House, lined_up: SessionRow, offset_ms: float, drift_ppm: float, status: Decided
+) -> None:
+    house.store.write(rules.approve, placement(house, lined_up, "B"))
+    house.answers.answers["line_up"] = lambda params: Outcome(
+        {"master": 1, "qualities": {}, "placements": [where(2, offset_ms) | {"drift_ppm": drift_ppm}]}
+    )
+    house.store.write(rules.want_line_up, lined_up)
+    house.work()
+    assert placement(house, lined_up, "B").status is status

@@ -167,6 +167,7 @@ def placed(params: Mapping[str, Any]) -> Outcome:
     """Each camera a second later than the one before, laid on the wanted one or the first."""
     angles = [camera["angle"] for camera in params["cameras"]]
     master = params["wanted_master"] or angles[0]
+    assert master in angles
     quality = {"level_dbfs": -20.0, "clipped": 0.0, "snr_db": 30.0, "bandwidth_hz": 8000.0, "score": 1.0}
     return Outcome(
         {

@@ -64,7 +64,16 @@ _A, _B = _camera("A"), _camera("B")
         (_session("draft", _A), "`mtbsync session add 'Big Race' FILE` adds another camera."),
         (
             _session("ingesting", _A, _camera("B", status="ingesting"), _camera("C", status="uploading")),
-            "Not all is taken in yet (B and C); `mtbsync session show 'Big Race'` tells how far it is.",
+            "B is being taken in; `mtbsync session show 'Big Race'` looks again. The footage of C has not "
+            "all come; `mtbsync session show 'Big Race'` looks again. Where an upload from the page broke "
+            "off, drop it there once more.",
+        ),
+        (
+            _session(
+                "ingesting", _A, _camera("B", status="ingesting", problem="The drive is away; plug it in.")
+            ),
+            "Camera B: The drive is away; plug it in. B is being taken in; "
+            "`mtbsync session show 'Big Race'` looks again.",
         ),
         (
             _session("syncing", _A, _B),
@@ -85,13 +94,23 @@ _A, _B = _camera("A"), _camera("B")
                 placements=[_lies("B"), _lies("C", offset_ms=None, trust="needs-manual-nudge")],
             ),
             "Look at B on the page (`mtbsync status --open`); `mtbsync session approve 'Big Race' B` says "
-            "that it is well so. Nothing tells where camera C lies; "
+            "that it is well so. Nothing tells where C lies; "
             "`mtbsync session correct 'Big Race' C --offset-ms X` says it.",
         ),
         (
+            _session(
+                "needs-review",
+                _A,
+                master="A",
+                placements=[_lies(label, offset_ms=None, trust="needs-manual-nudge") for label in "BCD"],
+            ),
+            "Nothing tells where B, C and D lie; "
+            "`mtbsync session correct 'Big Race' CAMERA --offset-ms X` says it.",
+        ),
+        (
             _session("needs-review", _A, _camera("B", status="failed", problem="B.mp4 is damaged.")),
-            "Camera B could not be taken in: B.mp4 is damaged. `mtbsync session remove 'Big Race' B` takes "
-            "it out; add it again once that is put right.",
+            "Camera B could not be taken in: B.mp4 is damaged. Once that is put right, try again on the "
+            "page; `mtbsync session remove 'Big Race' B` takes it out.",
         ),
         (
             _session("needs-review", _A, _B, problem="The disk is full."),

@@ -151,8 +151,18 @@ def test_a_storage_that_is_away_is_told(places: Places, tmp_path: Path) -> None:
     found = doctor.look_at_storage(places, config)
     assert level(found) is Level.WARN
     assert str(folder) in found.sentence
+    assert "Until then sessions wait" in found.remedy
     folder.mkdir()
     assert level(doctor.look_at_storage(places, config)) is Level.OK
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need leave on Windows")
+def test_a_storage_that_nobody_waits_for_is_a_failure(places: Places, tmp_path: Path) -> None:
+    (tmp_path / "media").mkdir()
+    (tmp_path / "media" / "projects").symlink_to(tmp_path)
+    found = doctor.look_at_storage(places, Config(storage=Storage(folder=tmp_path / "media")))
+    assert level(found) is Level.FAIL
+    assert "wait" not in found.remedy
 
 
 # --- the daemon ------------------------------------------------------------------------------------

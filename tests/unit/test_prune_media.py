@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -145,6 +146,9 @@ def test_what_was_made_anew_is_young(house: House) -> None:
 @pytest.mark.parametrize("kind", [Kind.INGEST, Kind.TRANSCODE, Kind.LINE_UP])
 def test_nothing_of_a_session_goes_that_something_is_done_for(house: House, kind: Kind, state: State) -> None:
     session, other = house.session(), house.session("Other")
+    # As it was before keys held a piece of the session's id.
+    house.store.write(lambda db: db.execute("UPDATE sessions SET prefix = 'projects/alps/20260704'"))
+    session, other = (replace(each, prefix="projects/alps/20260704") for each in (session, other))
     old = house.made(house.camera(session, "a"), Derivative.WAV, days=31)
     theirs = house.made(house.camera(other, "b"), Derivative.WAV, days=31)
     job_id, _ = house.store.write(jobs.enqueue, kind, {"session": session.session_id}, ["asked"])
@@ -275,6 +279,35 @@ def test_while_a_drive_is_away_nothing_is_forgotten_though_its_empty_folder_is_t
     drive.rmdir()
     (tmp_path / "unplugged").rename(drive)
     assert sorted(house.prune()) == sorted([old, removed])
+
+
+def test_housekeeping_clears_what_killed_writers_left_a_day_ago_and_leaves_other_programs_files(
+    house: House, tmp_path: Path
+) -> None:
+    drive = tmp_path / "drive"
+    drive.mkdir()
+    house.config = Config(storage=Settings(folder=drive))
+    house.storage = open_storage(Library(house.places, lambda: house.config).storage())
+    kept = drive / house.made(house.camera(house.session(), "a"), Derivative.PROXY)
+    left, under_way = (kept.with_name(f".{kept.name}.{k * 32}.tmp") for k in "ab")
+    others = [drive / "photos" / ".syncthing.ride.mp4.tmp", kept.with_name(".syncthing.ride.mp4.tmp")]
+    (drive / "photos").mkdir()
+    for path in (left, under_way, *others):
+        path.touch()
+    for path in (left, *others):
+        os.utime(path, (now() - 2 * DAY_S,) * 2)
+    keep_house(house.places, house.store, house.config)
+    assert [path for path in (kept, left, under_way, *others) if not path.exists()] == [left]
+
+
+def test_two_libraries_in_one_storage_never_clear_away_each_other_s(house: House, tmp_path: Path) -> None:
+    theirs = House(tmp_path / "their data")
+    theirs.storage = house.storage
+    mine = house.made(house.camera(house.session(), "a"), Derivative.WAV, days=31)
+    kept = theirs.made(theirs.camera(theirs.session(), "b"), Derivative.WAV)
+    theirs.store.close()
+    assert house.prune() == [mine]
+    assert house.is_there(kept) == [True]
 
 
 def test_what_was_fetched_goes_once_nobody_has_wanted_it_for_long(house: House) -> None:

@@ -14,10 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from mtbsync_daemon.store import database, events, jobs, markers
+from mtbsync_daemon import sessions as rules
+from mtbsync_daemon.store import database, events, jobs, markers, sessions
 from mtbsync_daemon.store.database import LibraryError, Store, check_integrity, newest_version
 from mtbsync_daemon.store.jobs import Kind, State
 from mtbsync_daemon.store.markers import MarkerRow
+from mtbsync_daemon.store.sessions import CameraState
 from mtbsync_engine.errors import OutputError
 
 
@@ -265,6 +267,23 @@ def test_what_can_pass_is_tried_three_times_later_each_time(tmp_path: Path) -> N
     assert len(waits) == 2
     assert waits[0] < waits[1]
     assert store.read(jobs.get, job_id) is not None
+    store.close()
+
+
+def test_why_something_waits_or_failed_may_name_a_file_whose_name_is_no_text(tmp_path: Path) -> None:
+    store = opened(tmp_path)
+    film = tmp_path / "caf\udce9.mp4"
+    session = store.write(rules.create, "Race")
+    store.write(rules.add_camera, session, film)
+    store.write(rules.follow_refusal, film, f"{film.name} is damaged.")
+    (camera,) = store.read(sessions.cameras, session.session_id)
+    assert (camera.state, camera.problem) == (CameraState.FAILED, "caf?.mp4 is damaged.")
+    store.write(jobs.enqueue, Kind.INGEST, {}, ["x"])
+    job = store.write(jobs.claim, "boot", tuple(Kind))
+    assert job is not None
+    store.write(jobs.postpone, job, f"{film.name} is not there.")
+    (waiting,) = store.read(jobs.postponed, 9)
+    assert waiting.error == "caf?.mp4 is not there."
     store.close()
 
 

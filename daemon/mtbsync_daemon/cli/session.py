@@ -26,7 +26,8 @@ app = typer.Typer(help="Line up several cameras by their sound.")
 _PAUSE_S = 0.5
 _PAGE = "200"
 _FORBIDDEN = 403
-_MOST_MS = 1e9
+# A day.
+_MOST_MS = 86_400_000.0
 _MOST_PPM = 1000.0
 NameOfSession = Annotated[str, typer.Argument(metavar="SESSION", help="The session's title, or its id.")]
 NameOfCamera = Annotated[str, typer.Argument(metavar="CAMERA", help="The camera's label.")]
@@ -173,16 +174,14 @@ def sync(
     job_id = client.ask("POST", f"{here}/line-up")["job"]
     try:
         job = client.get(f"/jobs/{quoted(job_id)}") if no_wait else _ended(console, client, job_id)
+        if job["state"] in ("failed", "cancelled"):
+            raise InputError(f"{session['title']} could not be lined up: {job['error']}")
+        session = client.get(here)
+        if not no_wait:
+            session = _lined_up(console, client, session, before)
     except KeyboardInterrupt:
         console.fail(f"{session['title']} is still being lined up in the background.")
         return EXIT_INTERRUPTED
-    if job["state"] in ("failed", "cancelled"):
-        raise InputError(f"{session['title']} could not be lined up: {job['error']}")
-    session = client.get(here)
-    while not no_wait and session["status"] in ("ingesting", "syncing"):
-        # What was cleared away of a camera's sound was taken out again first.
-        time.sleep(_PAUSE_S)
-        session = client.get(here)
     if not no_wait:
         _show_placements(console, session)
         if again := words.asked_again(before, session):
@@ -246,7 +245,8 @@ def approve(
     client = connect(kept)
     session = _named(client, name, kept)
     if cameras:
-        chosen = [_placement(session, camera) for camera in cameras]
+        named = [_placement(session, camera) for camera in cameras]
+        chosen = list({lies["camera"]: lies for lies in named}.values())
         for lies in chosen:
             session = _decide(client, session, lies, {"status": "approved"})
     else:
@@ -309,8 +309,9 @@ def correct(
     console = Console(as_json=as_json, quiet=quiet)
     kept = o.data_folder(data)
     client = connect(kept)
-    if sum(way is not None for way in (offset_ms, by_ms, by_frames)) != 1:
-        raise UsageError("Say one of --offset-ms, --by-ms and --by-frames")
+    n_ways = sum(way is not None for way in (offset_ms, by_ms, by_frames))
+    if n_ways > 1 or (n_ways == 0 and drift_ppm is None):
+        raise UsageError("Say one of --offset-ms, --by-ms and --by-frames, or --drift-ppm")
     session = _named(client, name, kept)
     lies = _placement(session, camera)
     if offset_ms is None:
@@ -460,6 +461,11 @@ def remove(
     label = _camera(session, camera)["label"]
     left = client.ask("DELETE", f"{_place(session)}/cameras/{quoted(label)}")
     console.say(f"Camera {label} is out of {session['title']}; its footage stays where it is.")
+    if session["master"] == label and any(p["status"] != "pending" for p in session["placements"]):
+        console.say(
+            "The others are laid on another camera now: what you corrected stays where it is sure how both "
+            "lie on each other, and what you approved waits for you again."
+        )
     console.say(words.next_step(left, name, kept))
     console.result({"ok": True, "session": left})
     return 0
@@ -601,11 +607,28 @@ def _ended(console: Console, client: Client, job_id: str) -> dict[str, Any]:
             time.sleep(_PAUSE_S)
 
 
+def _lined_up(
+    console: Console, client: Client, session: dict[str, Any], before: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The session, once it is lined up anew: where a camera's sound was cleared away, it is taken out again
+    first. Cameras that were not ready before, as by an upload that broke off, are not waited for."""
+    were_ready = [c["label"] for c in before["cameras"] if c["status"] == "ready"]
+    said: set[str] = set()
+    while True:
+        again = [c for c in session["cameras"] if c["label"] in were_ready and c["status"] == "ingesting"]
+        if not again and session["status"] != "syncing":
+            return session
+        for problem in (session["problem"], *(camera["problem"] for camera in again)):
+            _warn_once(console, said, problem)
+        time.sleep(_PAUSE_S)
+        session = client.get(_place(session))
+
+
 def _warn_once(console: Console, said: set[str], problem: str | None) -> None:
-    """Tell what is waited for, such as a drive."""
+    """Tell what keeps something from being done just now, such as a drive that is away or a full disk."""
     if problem and problem not in said:
         said.add(problem)
-        console.warn(f"{problem} Until then this waits; Ctrl-C leaves it to the background.")
+        console.warn(f"{problem} This is tried again by itself; Ctrl-C leaves it to the background.")
 
 
 def _show_placements(console: Console, session: Mapping[str, Any]) -> None:

@@ -104,8 +104,15 @@ def next_step(session: Mapping[str, Any], name: str, data: Path) -> str:
             missing = "another camera" if cameras else "its cameras"
             return f"{command('add', ' FILE')} adds {missing}."
         case "ingesting":
-            coming = listed([c["label"] for c in cameras if c["status"] in UNDER_WAY])
-            return f"Not all is taken in yet ({coming}); {command('show')} tells how far it is."
+            said = [f"Camera {c['label']}: {c['problem']}" for c in cameras if c["problem"]]
+            if coming := [c["label"] for c in cameras if c["status"] == "ingesting"]:
+                said.append(f"{listed(coming)} {_is(coming)} being taken in; {command('show')} looks again.")
+            if sent := [c["label"] for c in cameras if c["status"] == "uploading"]:
+                said.append(
+                    f"The footage of {listed(sent)} has not all come; {command('show')} looks again. Where "
+                    "an upload from the page broke off, drop it there once more."
+                )
+            return " ".join(said)
         case "syncing" if session["problem"]:
             return f"{session['problem']} The cameras are lined up by themselves once that is put right."
         case "syncing":
@@ -117,8 +124,8 @@ def next_step(session: Mapping[str, Any], name: str, data: Path) -> str:
         if camera["status"] == "failed":
             remove = command("remove", f" {word(camera['label'])}")
             said.append(
-                f"Camera {camera['label']} could not be taken in: {camera['problem']} {remove} takes it out; "
-                "add it again once that is put right."
+                f"Camera {camera['label']} could not be taken in: {camera['problem']} Once that is put "
+                f"right, try again on the page; {remove} takes it out."
             )
     if session["problem"]:
         said.append(f"{session['problem']} {command('sync')} tries again.")
@@ -132,15 +139,20 @@ def next_step(session: Mapping[str, Any], name: str, data: Path) -> str:
             f"Look at {listed(found)} on the page ({hint('mtbsync status --open', data)}); "
             f"{command('approve', which)} says that it is well so."
         )
-    for label in lost:
-        more = f" {word(label)} --offset-ms X"
-        said.append(f"Nothing tells where camera {label} lies; {command('correct', more)} says it.")
+    if lost:
+        one, lie = (word(lost[0]), "lies") if len(lost) == 1 else ("CAMERA", "lie")
+        correct = command("correct", f" {one} --offset-ms X")
+        said.append(f"Nothing tells where {listed(lost)} {lie}; {correct} says it.")
     return " ".join(said) or f"{command('sync')} lines the cameras up."
 
 
 def listed(names: Sequence[str]) -> str:
     """Names in a sentence: A, B and C."""
     return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
+
+
+def _is(names: Sequence[str]) -> str:
+    return "is" if len(names) == 1 else "are"
 
 
 def plain(name: str) -> str:

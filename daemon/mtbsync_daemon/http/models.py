@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from datetime import date
 from typing import Annotated, Literal, Self
 
@@ -272,17 +273,25 @@ def _day(text: str) -> str:
     return text
 
 
-def _not_dots(text: str) -> str:
+_LABEL = re.compile(r"^[^/\\\s](?:[^/\\]*[^/\\\s])?$")
+_LONGEST_LABEL = 40
+# A day.
+_MOST_OFFSET_MS = 86_400_000
+
+
+def _camera_label(text: str) -> str:
     if not text.strip("."):
         raise ValueError("is no name for a camera")
+    if len(text) > _LONGEST_LABEL or not _LABEL.search(text):
+        raise ValueError(f"has up to {_LONGEST_LABEL} characters, no / and no \\, and no space at either end")
     return text
 
 
 CameraLabel = Annotated[
     str,
-    Field(min_length=1, max_length=40, pattern=r"^[^/\\\s](?:[^/\\]*[^/\\\s])?$"),
+    Field(json_schema_extra={"minLength": 1, "maxLength": _LONGEST_LABEL, "pattern": _LABEL.pattern}),
     AfterValidator(_storable),
-    AfterValidator(_not_dots),
+    AfterValidator(_camera_label),
 ]
 Day = Annotated[str, Field(json_schema_extra={"format": "date"}), AfterValidator(_day)]
 Trust = Literal["looks-good", "review-suggested", "needs-manual-nudge"]
@@ -438,7 +447,9 @@ class PlacementChange(Document):
     """What a person decides: it is as it was found, it is as said here, or it is open again."""
 
     status: Literal["approved", "corrected", "pending"]
-    offset_ms: Annotated[float, Field(ge=-1e9, le=1e9, allow_inf_nan=False)] | None = None
+    offset_ms: (
+        Annotated[float, Field(ge=-_MOST_OFFSET_MS, le=_MOST_OFFSET_MS, allow_inf_nan=False)] | None
+    ) = None
     drift_ppm: Annotated[float, Field(ge=-1000, le=1000, allow_inf_nan=False)] | None = None
 
     @model_validator(mode="after")

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from mtbsync_engine.errors import InputError
 
 # What all keys begin with, and none is.
-_NO_THING = "projects"
+TOP = "projects"
 
 
 class StorageError(InputError):
@@ -31,7 +31,8 @@ class Stored:
 
 
 class Storage(Protocol):
-    """Keeps whole files under keys such as projects/alps/20260704/proxys/angle-001_v001.mp4: of two that are
+    """Keeps whole files under keys such as projects/alps/20260704-1a2b3c/proxys/angle-001_v001.mp4: of
+    two that are
     put under one key the later stays, and nobody ever sees half of one."""
 
     def put(self, key: str, source: Path, sha256: str, on_bytes: Callable[[int], None] = ...) -> None:
@@ -79,8 +80,8 @@ def open_storage(params: Mapping[str, Any]) -> Storage:
     `Library.storage` gives them.
 
     Raises:
-        StorageAwayError: the folder that they name is not there.
-        StorageError: they need a library that is not installed.
+        StorageAwayError: the folder that they name is not there, or does not answer.
+        StorageError: that may not be looked into, or they need a library that is not installed.
     """
     if params["bucket"] is not None:
         from mtbsync_daemon.storage.s3 import open_bucket
@@ -99,5 +100,5 @@ def reach(params: Mapping[str, Any]) -> Storage:
         StorageError: it cannot be reached now.
     """
     storage = open_storage(params)
-    storage.stat(_NO_THING)
+    storage.stat(TOP)
     return storage

@@ -4,18 +4,21 @@ What is kept is a hard link to what was given wherever that is possible, so that
 no more room: whoever gave it may remove or replace it, but must not write into it. Beside each file lies a
 note of its SHA-256, which counts while the file is of the size and the moment that the note says. The folder
 is marked as mtbsync's own before anything comes into it, so that nobody who watches it takes in what is kept,
-and so that it is known from the empty folder that its drive leaves behind where that is not mounted.
+and so that it is known from the empty folder that its drive leaves behind where that is not mounted. Other
+computers may keep things in it, and other programs too: nothing goes that is not known for its own.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 
 from mtbsync_daemon.own import MARK, is_marked, mark
-from mtbsync_daemon.storage import StorageAwayError, StorageError, Stored
+from mtbsync_daemon.storage import TOP, StorageAwayError, StorageError, Stored
 from mtbsync_daemon.storage.keys import check_key
 from mtbsync_daemon.storage.whole import beside, to_disk
 from mtbsync_engine.errors import OutputError
@@ -23,15 +26,17 @@ from mtbsync_engine.files import write_text
 
 _NOTES = "folders"
 _PIECE = 8 * 2**20
+# What `beside` calls a file, and `write_text` a note, until it is whole.
+_UNFINISHED = re.compile(r"\.angle-.+\.[0-9a-f]{32}\.tmp|\.\.angle-.+\.[a-z0-9_]{8}\.tmp\.sha256")
 
 
 def open_folder(folder: Path, notes: Path) -> FolderStorage:
-    """The folder that the settings' `[storage]` names. Once something was put there, which is noted below the
-    folder `notes`, it is away where it is not marked.
+    """The folder that the settings' `[storage]` names. Once it was seen to be marked, which is noted below
+    the folder `notes`, it is away where it is not.
 
     Raises:
-        StorageAwayError: it is not there.
-        StorageError: nobody can tell now.
+        StorageAwayError: it is not there, or does not answer.
+        StorageError: it may not be looked into.
     """
     try:
         is_there = folder.is_dir()
@@ -48,7 +53,7 @@ def open_folder(folder: Path, notes: Path) -> FolderStorage:
 
 class FolderStorage:
     """Keeps files below `folder`, which is made where it is missing. The file `used`, if one is named, tells
-    that something was put there."""
+    that it was seen to be marked."""
 
     def __init__(self, folder: Path, used: Path | None = None) -> None:
         self._folder = folder
@@ -104,10 +109,24 @@ class FolderStorage:
         """See `Storage`; a folder has no addresses."""
         return None
 
+    def clear(self, before: float) -> None:
+        """Remove what killed writers have left, if the folder is marked, unless it was written to since the
+        moment `before`: another computer may be at it.
+
+        Raises:
+            StorageError: as `stat`.
+        """
+        top = self._path(TOP)
+        for path in _unfinished(top) if self._is_marked() else ():
+            # Its writer may have come to its end, and it may not be ours to remove.
+            with suppress(OSError):
+                if path.lstat().st_mtime < before:
+                    path.unlink()
+
     def _path(self, key: str) -> Path:
         path = self._folder / check_key(key)
+        is_away = self._is_away()
         try:
-            is_away = self._used is not None and self._used.exists() and not is_marked(self._folder)
             is_inside = path.resolve().is_relative_to(self._folder.resolve())
         except OSError as error:
             raise _out_of_reach(path, error) from error
@@ -120,9 +139,24 @@ class FolderStorage:
             raise StorageError(f"{path} is a link to elsewhere, where nothing is kept; remove it.")
         return path
 
+    def _is_away(self) -> bool:
+        if self._used is None:
+            return False
+        if not self._is_marked():
+            return self._used.exists()
+        # What cannot be noted now is so the next time.
+        with suppress(OutputError):
+            self._note_use()
+        return False
+
+    def _is_marked(self) -> bool:
+        try:
+            return is_marked(self._folder)
+        except OSError as error:
+            raise _out_of_reach(self._folder, error) from error
+
     def _note_use(self) -> None:
         if self._used is not None and not self._used.exists():
-            self._used.parent.mkdir(parents=True, exist_ok=True)
             write_text(self._used, f"{self._folder}\n")
 
 
@@ -136,6 +170,11 @@ def _link_or_copy(source: Path, path: Path, on_bytes: Callable[[int], None]) -> 
                 copy.write(piece)
                 on_bytes(copy.tell())
     to_disk(path)
+
+
+def _unfinished(top: Path) -> Iterator[Path]:
+    for folder, _, names in os.walk(top):
+        yield from (Path(folder, name) for name in names if _UNFINISHED.fullmatch(name))
 
 
 def _note_of(path: Path) -> Path:
@@ -157,4 +196,7 @@ def _mark(path: Path) -> str:
 
 
 def _out_of_reach(path: Path, error: OSError) -> StorageError:
-    return StorageError(f"{path} cannot be reached: {error.strerror or error}.")
+    is_refused = isinstance(error, PermissionError)
+    # Whatever else is wrong with a disk or a network passes, or is as good as unplugged.
+    kind = StorageError if is_refused else StorageAwayError
+    return kind(f"{path} cannot be reached: {error.strerror or error}.")

@@ -115,6 +115,8 @@ class BucketStorage:
                 self._client.upload_fileobj(
                     file, self._bucket, name, ExtraArgs=more, Callback=tell, Config=config
                 )
+        except StorageAwayError:
+            raise
         except StorageError as error:
             raise OutputError(f"{key} could not be kept: {error}") from error
         except OSError as error:

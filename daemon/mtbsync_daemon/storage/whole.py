@@ -14,8 +14,8 @@ from uuid import uuid4
 
 @contextmanager
 def beside(path: Path) -> Iterator[Path]:
-    """A name for what is to become `path`, such as `mtbsync_engine.files.remove_all_unfinished` knows; what
-    is still there when the block ends is removed."""
+    """A name for what is to become `path`, such as `mtbsync_engine.files.remove_all_unfinished` and
+    `FolderStorage.clear` know; what is still there when the block ends is removed."""
     temporary = path.with_name(f".{path.name}.{uuid4().hex}.tmp")
     try:
         yield temporary

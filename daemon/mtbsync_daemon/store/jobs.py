@@ -125,7 +125,8 @@ def enqueue(
 
 
 def claim(db: sqlite3.Connection, boot_id: str, kinds: Sequence[Kind]) -> JobRow | None:
-    """The job of these kinds to be done next, now running; None where nothing is due.
+    """The job of these kinds to be done next, now running; None where nothing is due. What the last try came
+    to stays its `error` until this one has ended.
 
     Of one recording only one thing is done at a time, but for its light copies, and one session is lined up
     once at a time. Syncs wait until every trail is indexed that can be now, so that a run is compared with
@@ -149,7 +150,7 @@ def claim(db: sqlite3.Connection, boot_id: str, kinds: Sequence[Kind]) -> JobRow
         return None
     db.execute(
         "UPDATE jobs SET state = 'running', boot_id = ?, attempts = attempts + 1, started_at = ?, "
-        "stage = '', error = NULL WHERE id = ?",
+        "stage = '' WHERE id = ?",
         (boot_id, now(), row["id"]),
     )
     events.add(db, "job", row["id"])
@@ -208,7 +209,7 @@ def postpone(db: sqlite3.Connection, job: JobRow, error: str) -> None:
     """Queue a job once more that could not be begun, as what it needs is away; that does not count."""
     db.execute(
         "UPDATE jobs SET state = 'queued', attempts = attempts - 1, not_before = ?, error = ? WHERE id = ?",
-        (now() + _AWAY_S, error, job.job_id),
+        (now() + _AWAY_S, as_text(error), job.job_id),
     )
     events.add(db, "job", job.job_id)
 

@@ -169,8 +169,11 @@ class HistoryRow:
 def add(
     db: sqlite3.Connection, title: str, project: str, date: str, location: str, notes: str, prefix: str
 ) -> SessionRow:
-    """Note a new session."""
-    row = SessionRow(new_id(), title, project, date, location, notes, prefix, None, 1, now())
+    """Note a new session. Its keys begin with `prefix` and a piece of its id, as another library may keep its
+    own in the same storage."""
+    session_id = new_id()
+    own = f"{prefix}-{session_id[:6]}"
+    row = SessionRow(session_id, title, project, date, location, notes, own, None, 1, now())
     db.execute(
         "INSERT INTO sessions (id, title, project, date, location, notes, prefix, wanted_master, version, "
         "created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -341,12 +344,14 @@ def rename_camera(db: sqlite3.Connection, row: CameraRow, label: str) -> None:
 
 
 def remove_camera(db: sqlite3.Connection, row: CameraRow) -> None:
-    """Take a camera out of its session; its recording stays."""
+    """Take a camera out of its session, with what was found and decided of it; its recording stays."""
     db.execute(
         "UPDATE placements SET through = NULL WHERE session_id = ? AND through = ?",
         (row.session_id, row.label),
     )
-    db.execute("DELETE FROM cameras WHERE session_id = ? AND label = ?", (row.session_id, row.label))
+    # The next one may be called the same.
+    for table in ("placement_history", "cameras"):
+        db.execute(f"DELETE FROM {table} WHERE session_id = ? AND label = ?", (row.session_id, row.label))
     events.add(db, "session", row.session_id)
 
 
@@ -495,6 +500,19 @@ def queued_jobs(db: sqlite3.Connection, session_id: str) -> list[JobRow]:
         "SELECT id FROM jobs WHERE state = 'queued' AND json_extract(params, '$.session') = ?", (session_id,)
     )
     found = (jobs.get(db, row["id"]) for row in rows.fetchall())
+    return [job for job in found if job is not None]
+
+
+def copy_jobs(db: sqlite3.Connection, row: CameraRow) -> list[JobRow]:
+    """The jobs that write copies of a camera's footage: those that have not ended, and then those that ended
+    last."""
+    rows = db.execute(
+        "SELECT id FROM jobs WHERE recording_id = ? AND kind = 'transcode' "
+        "AND json_extract(params, '$.session') = ? AND json_extract(params, '$.angle') = ? "
+        "ORDER BY ended_at IS NULL DESC, ended_at DESC, created_at DESC",
+        (row.recording_id, row.session_id, row.angle),
+    )
+    found = (jobs.get(db, job["id"]) for job in rows.fetchall())
     return [job for job in found if job is not None]
 
 

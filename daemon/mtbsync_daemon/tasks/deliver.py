@@ -55,7 +55,7 @@ def timeline_of(params: Mapping[str, Any]) -> Timeline:
     """`run` as `sync.run_document` describes it, of which `copies` are all that are known, with its `markers`
     as the library has them. One of a person's own that stands where the reference shows nothing was carried
     over from nowhere."""
-    run = NotedRun.of({**params["run"], "files": a_copy_that_is_there(params)})
+    run = NotedRun.of({**params["run"], "files": best_copy(params)})
     markers = [transferred_of(m) for m in params["markers"]]
     timeline = run_timeline(run.footage(), markers, Timecode.parse(_STARTS, run.rate))
     own = {m["marker_id"] for m in params["markers"] if m["t_ref_s"] is None}
@@ -63,8 +63,8 @@ def timeline_of(params: Mapping[str, Any]) -> Timeline:
     return replace(timeline, markers=tuple(placed))
 
 
-def a_copy_that_is_there(params: Mapping[str, Any]) -> list[str]:
-    """The files of the first whole copy of a `run`, of its `copies`, or of any where none is there now."""
+def best_copy(params: Mapping[str, Any]) -> list[str]:
+    """The files of a `run`: of the first of its `copies` that is there and whole, or of any if none is."""
     copies: list[list[str]] = params["copies"]
     files: list[str] = next(filter(is_there, copies), copies[0] if copies else params["run"]["files"])
     return files if len(files) == len(params["run"]["starts_s"]) else params["run"]["files"]

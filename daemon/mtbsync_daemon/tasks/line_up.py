@@ -12,6 +12,7 @@ from typing import Any
 from mtbsync_daemon.jobs.executor import Work
 from mtbsync_daemon.storage import Storage, open_storage
 from mtbsync_daemon.tasks.away import AwayError
+from mtbsync_daemon.tasks.derive import sha256_of
 from mtbsync_daemon.tasks.footage import indexed, located
 from mtbsync_engine.align.event import Evidence, line_up
 from mtbsync_engine.errors import AlignmentError, MediaError
@@ -28,7 +29,7 @@ def run(params: dict[str, Any], work: Work) -> dict[str, Any]:
     """`cameras` as `sessions.line_up_params` lists them; `wanted_master` is the angle of the one that the
     others are laid on, None for the one that sounds best. Gives the master's angle, how good each sound is by
     angle, and for every other camera where it lies; offsets are None where nothing tells. Where sounds are
-    not in the storage any more, it only gives the angles of those that are `gone`.
+    not in the storage any more, or others in their place, it only gives the angles of those that are `gone`.
 
     Raises:
         StorageError: a sound cannot be reached.
@@ -37,13 +38,23 @@ def run(params: dict[str, Any], work: Work) -> dict[str, Any]:
     storage = open_storage(params["storage"])
     angles = {camera["label"]: camera["angle"] for camera in params["cameras"]}
     wanted = next((label for label, angle in angles.items() if angle == params["wanted_master"]), None)
-    gone = [c["angle"] for c in params["cameras"] if c["sound"] and storage.stat(c["sound"]) is None]
+    artifacts = Path(params["artifacts"])
+    gone = [c["angle"] for c in params["cameras"] if c["sound"] and not _is_kept(c, storage, artifacts)]
     if gone:
         return {"gone": gone}
-    evidence = {c["label"]: _evidence(c, storage, Path(params["artifacts"]), work) for c in params["cameras"]}
+    evidence = {c["label"]: _evidence(c, storage, artifacts, work) for c in params["cameras"]}
     with work.stage("Listening to the cameras", len(evidence)) as done:
         found = line_up(evidence, wanted, on_step=done)
     return _document(found, angles)
+
+
+def _is_kept(camera: Mapping[str, Any], storage: Storage, artifacts: Path) -> bool:
+    """Whether a camera's sound is in the storage, and no other's, as where two libraries share that."""
+    stored = storage.stat(camera["sound"])
+    if stored is None:
+        return False
+    found = stored.sha256 or sha256_of(storage.fetch(camera["sound"], artifacts / _CACHE))
+    return bool(found == camera["sound_sha256"])
 
 
 def _evidence(camera: Mapping[str, Any], storage: Storage, artifacts: Path, work: Work) -> Evidence:

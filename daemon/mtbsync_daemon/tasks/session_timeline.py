@@ -8,10 +8,9 @@ from typing import Any
 
 from mtbsync_daemon.jobs.executor import Work
 from mtbsync_daemon.noted import NotedRun
-from mtbsync_daemon.tasks.deliver import a_copy_that_is_there, is_there
+from mtbsync_daemon.tasks.deliver import best_copy, is_there
 from mtbsync_engine.errors import ExportError
 from mtbsync_engine.timing import Rate, Timecode, nearest_frame
-from mtbsync_integrations.formats.losses import listed
 from mtbsync_integrations.media_urls import path_of
 from mtbsync_integrations.session_formats import sync_losses
 from mtbsync_integrations.synced import Angle, Cameras, synced_timeline, timeline_rate
@@ -65,9 +64,7 @@ def cameras_of(params: Mapping[str, Any]) -> Cameras:
     listed_cameras = params["cameras"]
     if not listed_cameras:
         raise ExportError("Nothing tells where any camera of this session lies; add their footage again.")
-    runs = [
-        NotedRun.of({**camera["run"], "files": a_copy_that_is_there(camera)}) for camera in listed_cameras
-    ]
+    runs = [NotedRun.of({**camera["run"], "files": best_copy(camera)}) for camera in listed_cameras]
     angles = tuple(
         Angle(camera["label"], run.footage(), camera["offset_s"], camera["drift_ppm"])
         for camera, run in zip(listed_cameras, runs, strict=True)
@@ -81,13 +78,13 @@ def notes(params: Mapping[str, Any]) -> tuple[str, ...]:
     """Sentences on cameras that are `missing`, on those that nobody has approved yet, and on those whose
     footage is away."""
     waiting = [camera["label"] for camera in params["cameras"] if camera["is_open"]]
-    away = [camera["label"] for camera in params["cameras"] if not is_there(a_copy_that_is_there(camera))]
+    away = [camera["label"] for camera in params["cameras"] if not is_there(best_copy(camera))]
     kinds = {
         "Left out, as nothing tells where they lie": params["missing"],
         "Nobody has approved yet where these lie": waiting,
         "The footage of these is not there now, so that an editor asks where it is": away,
     }
-    said = [f"{kind}: {listed(labels)}." for kind, labels in kinds.items() if labels]
+    said = [f"{kind}: {', '.join(labels)}." for kind, labels in kinds.items() if labels]
     said += [_note_on_rate(camera) for camera in params["cameras"] if camera["is_master"]]
     return tuple(filter(None, said))
 

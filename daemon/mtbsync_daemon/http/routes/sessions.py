@@ -25,7 +25,7 @@ from mtbsync_daemon.rules import StateError
 from mtbsync_daemon.services import Services
 from mtbsync_daemon.store import jobs, recordings, sessions
 from mtbsync_daemon.store.ids import new_id
-from mtbsync_daemon.store.jobs import JobRow, Kind, State
+from mtbsync_daemon.store.jobs import JobRow, State
 from mtbsync_daemon.store.recordings import StoredFile
 from mtbsync_daemon.store.sessions import (
     CameraRow,
@@ -44,17 +44,17 @@ _MOST_EVENTS = 200
 async def several(call: Call, query: models.Page) -> models.Sessions:
     """Sessions, the newest first."""
     after = after_time(query.cursor)
-    return await call.read(_several, call.services, query.limit, after)
+    return await call.read(_several, query.limit, after)
 
 
 async def one(call: Call, session_id: str) -> models.Session:
     """One session, with its cameras and how they lie on each other."""
-    return await call.read(_one, call.services, session_id)
+    return await call.read(_one, session_id)
 
 
 async def create(call: Call, body: models.SessionWanted) -> models.Session:
     """Begin a session."""
-    return await call.write(_create, call.services, body)
+    return await call.write(_create, body)
 
 
 async def change(call: Call, session_id: str, body: models.SessionChange) -> models.Session:
@@ -87,12 +87,12 @@ async def add_camera(call: Call, session_id: str, body: models.CameraWanted) -> 
 
 async def change_camera(call: Call, session_id: str, label: str, body: models.CameraChange) -> models.Session:
     """Call a camera something else."""
-    return await call.write(_change_camera, call.services, session_id, label, body)
+    return await call.write(_change_camera, session_id, label, body)
 
 
 async def remove_camera(call: Call, session_id: str, label: str) -> models.Session:
     """Take a camera out of its session; its footage stays."""
-    return await call.write(_remove_camera, call.services, session_id, label)
+    return await call.write(_remove_camera, session_id, label)
 
 
 async def ingest(call: Call, session_id: str, label: str) -> models.Created:
@@ -135,7 +135,7 @@ async def decide(call: Call, session_id: str, label: str, body: models.Placement
 
 async def approve(call: Call, session_id: str) -> models.Session:
     """Approve all cameras that look good and that nobody has decided on yet."""
-    return await call.write(_approve, call.services, session_id)
+    return await call.write(_approve, session_id)
 
 
 async def history(call: Call, session_id: str) -> models.PlacementHistory:
@@ -207,20 +207,18 @@ def _placement_row(db: sqlite3.Connection, session_id: str, label: str) -> Place
     return found
 
 
-def _several(
-    db: sqlite3.Connection, services: Services, limit: int, after: tuple[float, str] | None
-) -> models.Sessions:
+def _several(db: sqlite3.Connection, limit: int, after: tuple[float, str] | None) -> models.Sessions:
     rows, cursor = page_of(
         sessions.page(db, limit + 1, after), limit, lambda row: (row.created_at, row.session_id)
     )
-    return models.Sessions(sessions=tuple(_document(db, services, row) for row in rows), next_cursor=cursor)
+    return models.Sessions(sessions=tuple(_document(db, row) for row in rows), next_cursor=cursor)
 
 
-def _one(db: sqlite3.Connection, services: Services, session_id: str) -> models.Session:
-    return _document(db, services, session_row(db, session_id))
+def _one(db: sqlite3.Connection, session_id: str) -> models.Session:
+    return _document(db, session_row(db, session_id))
 
 
-def _create(db: sqlite3.Connection, services: Services, wanted: models.SessionWanted) -> models.Session:
+def _create(db: sqlite3.Connection, wanted: models.SessionWanted) -> models.Session:
     row = rules.create(
         db,
         wanted.title,
@@ -229,7 +227,7 @@ def _create(db: sqlite3.Connection, services: Services, wanted: models.SessionWa
         location=wanted.location,
         notes=wanted.notes,
     )
-    return _document(db, services, row)
+    return _document(db, row)
 
 
 def _change(
@@ -243,9 +241,10 @@ def _change(
             _camera_row(db, session_id, wanted.master)
         values["wanted_master"] = wanted.master or None
     changed = sessions.change(db, row, values)
-    if changed.wanted_master != row.wanted_master and sessions.line_up(db, session_id) is not None:
+    is_lined_up = sessions.newest_line_up_job(db, session_id) is not None
+    if changed.wanted_master != row.wanted_master and is_lined_up:
         rules.want_line_up(db, changed)
-    return _document(db, call.services, changed)
+    return _document(db, changed)
 
 
 def _remove(db: sqlite3.Connection, session_id: str) -> None:
@@ -265,19 +264,19 @@ def _add_camera(
     rules.add_camera(db, session, path, label)
     if groups is not None:
         take_groups(db, services.library, groups)
-    return _document(db, services, session)
+    return _document(db, session)
 
 
 def _change_camera(
-    db: sqlite3.Connection, services: Services, session_id: str, label: str, wanted: models.CameraChange
+    db: sqlite3.Connection, session_id: str, label: str, wanted: models.CameraChange
 ) -> models.Session:
     rules.relabel(db, _camera_row(db, session_id, label), wanted.label)
-    return _one(db, services, session_id)
+    return _one(db, session_id)
 
 
-def _remove_camera(db: sqlite3.Connection, services: Services, session_id: str, label: str) -> models.Session:
+def _remove_camera(db: sqlite3.Connection, session_id: str, label: str) -> models.Session:
     rules.remove_camera(db, _camera_row(db, session_id, label))
-    return _one(db, services, session_id)
+    return _one(db, session_id)
 
 
 def _ingest(db: sqlite3.Connection, session_id: str, label: str) -> str:
@@ -320,15 +319,15 @@ def _decide(
         rules.take_back(db, row)
     else:
         rules.correct(db, row, wanted.offset_ms, wanted.drift_ppm)
-    return _one(db, call.services, session_id)
+    return _one(db, session_id)
 
 
-def _approve(db: sqlite3.Connection, services: Services, session_id: str) -> models.Session:
+def _approve(db: sqlite3.Connection, session_id: str) -> models.Session:
     session_row(db, session_id)
     for row in sessions.placements(db, session_id):
         if row.status is Decided.PENDING and trust_of(row.score) is Trust.LOOKS_GOOD:
             rules.approve(db, row)
-    return _one(db, services, session_id)
+    return _one(db, session_id)
 
 
 def _history(db: sqlite3.Connection, session_id: str) -> models.PlacementHistory:
@@ -354,9 +353,8 @@ def _timeline_params(db: sqlite3.Connection, session_id: str) -> dict[str, Any]:
 # --- as documents ------------------------------------------------------------------------------------
 
 
-def _document(db: sqlite3.Connection, services: Services, session: SessionRow) -> models.Session:
+def _document(db: sqlite3.Connection, session: SessionRow) -> models.Session:
     known = sessions.line_up(db, session.session_id)
-    last = jobs.get(db, sessions.newest_line_up_job(db, session.session_id) or "")
     qualities = {} if known is None else known.qualities
     made = sessions.derived(db, session.session_id)
     return models.Session(
@@ -371,11 +369,11 @@ def _document(db: sqlite3.Connection, services: Services, session: SessionRow) -
         wanted_master=session.wanted_master,
         master=None if known is None else known.master,
         cameras=tuple(
-            _camera(db, services, row, qualities.get(row.label), [d for d in made if d.label == row.label])
+            _camera(db, row, qualities.get(row.label), [d for d in made if d.label == row.label])
             for row in sessions.cameras(db, session.session_id)
         ),
         placements=tuple(_placement(row) for row in sessions.placements(db, session.session_id)),
-        problem=_trouble_of_line_up(last),
+        problem=_trouble_of_line_up(db, session.session_id),
         lined_up_at=None if known is None else known.at,
         created_at=session.created_at,
     )
@@ -383,7 +381,6 @@ def _document(db: sqlite3.Connection, services: Services, session: SessionRow) -
 
 def _camera(
     db: sqlite3.Connection,
-    services: Services,
     row: CameraRow,
     quality: Mapping[str, Any] | None,
     made: list[DerivedRow],
@@ -393,7 +390,7 @@ def _camera(
     return models.Camera(
         label=row.label,
         status=row.state.value,
-        problem=row.problem or _trouble_of_copies(db, row),
+        problem=row.problem or _trouble_of_copies(db, row, made),
         file_name=shown(Path(row.path.name)),
         path=shown(row.path),
         recording=row.recording_id,
@@ -420,18 +417,28 @@ def _camera(
     )
 
 
-def _trouble_of_line_up(last: JobRow | None) -> str:
-    """Why the last line-up failed, or waits to be tried again."""
-    if last is None or last.state not in (State.FAILED, State.QUEUED):
+def _trouble_of_line_up(db: sqlite3.Connection, session_id: str) -> str:
+    """Why the last line-up failed, or waits to be tried again, or left cameras where nobody knows."""
+    last = jobs.get(db, sessions.newest_line_up_job(db, session_id) or "")
+    if last is None or last.state is State.DONE:
         return ""
+    if last.state is State.CANCELLED:
+        return "Lining up was cancelled." if sessions.unplaced(db, session_id) else ""
     return last.error or ""
 
 
-def _trouble_of_copies(db: sqlite3.Connection, row: CameraRow) -> str:
+def _trouble_of_copies(db: sqlite3.Connection, row: CameraRow, made: Sequence[DerivedRow]) -> str:
     """Why there is no copy of a camera's footage, where making one has failed."""
-    job = None if row.recording_id is None else jobs.newest_of(db, row.recording_id, Kind.TRANSCODE)
-    failed = job is not None and job.state in (State.FAILED, State.CANCELLED)
-    return f"It has no copy for the page. {job.error}" if job is not None and failed else ""
+    newest: dict[Derivative, JobRow] = {}
+    for job in sessions.copy_jobs(db, row):
+        for kind in job.params["kinds"]:
+            newest.setdefault(Derivative(kind), job)
+    there = {one.kind for one in made}
+    return " ".join(
+        f"It has no {kind}. {job.error}"
+        for kind, job in newest.items()
+        if kind not in there and job.state in (State.FAILED, State.CANCELLED)
+    )
 
 
 def _placement(row: PlacementRow) -> models.Placement:
