@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -137,12 +138,21 @@ def test_two_cameras_are_heard_as_they_lie_and_a_nudge_at_once(desk: Desk, page:
     desk.open(page, place)
     expect(row(page, "B")).to_be_visible()
     page.evaluate(_NOTE_SOUND)
-    page.get_by_role("slider", name="Where the sound stands").press("ArrowRight")
-    page.keyboard.press("ArrowRight")
-    page.keyboard.press("ArrowRight")
     at = page.locator(".playhead")
-    expect(at).to_have_text("0:03.000")
-    page.keyboard.press("Space")
+    # The first moment that both recorded, also for who comes from where the other was not there.
+    expect(at).to_have_text("0:02.345")
+    page.get_by_role("button", name="Camera A", exact=True).click()
+    box = page.get_by_role("slider", name="Where the sound stands")
+    box.press("Home")
+    expect(at).to_have_text("0:00.000")
+    page.get_by_role("button", name="Camera B", exact=True).click()
+    expect(at).to_have_text("0:02.345")
+    box.press("ArrowRight")
+    # Both record there: it stays.
+    page.get_by_role("button", name="Camera C", exact=True).click()
+    page.get_by_role("button", name="Camera B", exact=True).click()
+    expect(at).to_have_text("0:03.345")
+    box.press("Space")
     expect(page.get_by_role("button", name="Pause")).to_be_visible()
     desk.until(lambda: page.evaluate("scheduled.length >= 2"))
     first, second = sorted(page.evaluate("scheduled.slice(0, 2)"), key=lambda piece: float(piece["zero_s"]))
@@ -155,7 +165,7 @@ def test_two_cameras_are_heard_as_they_lie_and_a_nudge_at_once(desk: Desk, page:
     desk.until(lambda: page.evaluate("scheduled.length >= 1"))
     (moved,) = page.evaluate("scheduled.slice(0, 1)")
     assert moved["zero_s"] - first["zero_s"] == pytest.approx(BEGINS_S["B"] + 0.04, abs=1e-6)
-    expect(at).not_to_have_text("0:03.000")
+    expect(at).not_to_have_text("0:03.345")
     page.keyboard.press("Space")
     expect(page.get_by_role("button", name="Play")).to_be_visible()
 
@@ -253,6 +263,16 @@ def test_a_copy_that_broke_off_goes_on_where_it_stopped(
     (camera,) = desk.ask("GET", f"/sessions/{session['id']}")["cameras"]
     assert Path(camera["path"]).read_bytes() == film.read_bytes()
 
+    # Of several that come at once each is told of by itself, and what cannot come leaves no camera behind.
+    contents = {'Süd "2" & 100%.mp4': b"Film.", "empty.mp4": b"", "again.mp4": film.read_bytes()}
+    files = [{"name": name, "mimeType": "video/mp4", "buffer": held} for name, held in contents.items()]
+    page.locator("input[type=file]").set_input_files(files)  # type: ignore[arg-type]
+    refused = ['Süd "2" & 100%.mp4 is no file name', "empty.mp4 is empty; copy it from the card once more."]
+    expect(page.locator(".now-failed li")).to_contain_text(refused)
+    left_out = re.compile("^again.mp4 was left out: it is the same footage as camera A.s.$")
+    expect(page.locator(".said")).to_have_text(left_out)
+    expect(cameras).to_have_count(1)
+
 
 def test_chapters_come_to_lie_beside_the_first_of_their_camera(
     desk: Desk, page: Page, tmp_path: Path
@@ -285,6 +305,7 @@ def test_a_session_whose_upload_broke_off_waits_for_the_person_who_may_line_up_t
     card.get_by_role("link", name=TITLE).click()
     expect(page.locator(".title")).to_contain_text("Waits for you")
     page.get_by_role("button", name="Line up").press("Enter")
+    expect(page.locator(".said")).to_have_text("The cameras are lined up.")
     again = page.get_by_role("button", name="Line up again")
     expect(again).to_be_focused()
 
@@ -292,8 +313,11 @@ def test_a_session_whose_upload_broke_off_waits_for_the_person_who_may_line_up_t
 def test_a_camera_that_nothing_tells_of_is_put_in_its_place_by_what_it_shows(
     desk: Desk, page: Page, made: tuple[Path, str], place: str
 ) -> None:
+    page.route("**/cameras/C/correlation", _with_rivals)
     desk.open(page, place)
     page.get_by_role("button", name="Camera C", exact=True).click()
+    expect(page.locator(".evidence")).to_contain_text("Other offsets fit about as well: the best, at")
+    page.locator(".wave-box").press("Home")
     shown = page.get_by_role("group", name="What they show")
     expect(shown).to_contain_text("Camera C: its copy is still being made.")
     desk.ask("POST", f"/sessions/{made[1]}/cameras/C/copies", {"kinds": ["proxy"]})
@@ -319,6 +343,15 @@ def test_a_camera_that_nothing_tells_of_is_put_in_its_place_by_what_it_shows(
     _shows(video, 60 * int(minutes) + float(seconds) - 1.2)
 
 
+def _with_rivals(route: Route) -> None:
+    """Two offsets that are both above the line."""
+    answer = route.fetch()
+    told = answer.json()
+    n = len(told["z"])
+    told["z"] = [5.1 if k == n // 4 else 4.9 if k == n // 2 else 0.0 for k in range(n)]
+    route.fulfill(response=answer, json=told)
+
+
 def _shows(video: Locator, t_s: float) -> None:
     within = "(video, t_s) => video.readyState > 1 && !video.seeking && Math.abs(video.currentTime - t_s)"
     handle = video.element_handle()
@@ -340,12 +373,20 @@ def test_another_master_is_asked_about_where_somebody_has_decided(
             dialog.dismiss()
 
     page.on("dialog", answer)
+    broken = {"name": "drone.mp4", "mimeType": "video/mp4", "buffer": b"This was a film once."}
     desk.open(page, place)
+    page.locator("input[type=file]").set_input_files([broken])  # type: ignore[arg-type]
+    expect(page.locator(".camera.failed")).to_contain_text("drone.mp4")
     expect(row(page, "B")).to_be_visible()
     page.locator("body").press("a")
     expect(row(page, "B")).to_contain_text("approved")
     page.get_by_text("About this session").click()
-    page.get_by_label("The others are laid on").select_option(label="camera B")
+    masters = page.get_by_label("The others are laid on")
+    # Nothing can be laid on what is no film.
+    expect(masters.get_by_role("option")).to_have_text(
+        ["whichever sounds best", "camera A", "camera B", "camera C"]
+    )
+    masters.select_option(label="camera B")
     save = page.get_by_role("button", name="Save", exact=True)
     save.click()
     assert "told anew from camera B" in asked[0]

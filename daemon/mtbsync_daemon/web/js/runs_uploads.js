@@ -40,9 +40,9 @@ class Uploads {
   #nMade = 0;
 
   /** Send these files, as one batch; those that are dropped together may belong together. Some of one that `isBegun`
-   * may be there. `onDrop(file)` hears of what is cancelled before any of it is sent. Gives what is wrong with the
-   * others. */
-  add(files, { batch = newBatch(), isBegun = false, onDrop = () => {} } = {}) {
+   * may be there. Those in `refused` are not sent, and their sentences say why. `onDrop(file)` hears of what is
+   * cancelled before any of it is sent. Gives what is wrong with the others. */
+  add(files, { batch = newBatch(), isBegun = false, refused = new Map(), onDrop = () => {} } = {}) {
     const taken = files.filter(({ name }) => endsWith(name, VIDEO) || endsWith(name, BESIDE));
     const left = files.filter((file) => !taken.includes(file)).map(({ name }) => name);
     if (!taken.some(({ name }) => isVideo(name))) {
@@ -50,8 +50,9 @@ class Uploads {
         : "None of that is a video that mtbsync knows by its name.";
     }
     const begun = { batch, state: "waits", isBegun, share: 0, path: null, error: "" };
+    const stateOf = (file) => (refused.has(file) ? { state: "failed", isBegun: true, error: refused.get(file) } : {});
     const items = taken.map((file) => (
-      { ...begun, key: ++this.#nMade, file, name: file.name, onDrop: () => onDrop(file) }));
+      { ...begun, ...stateOf(file), key: ++this.#nMade, file, name: file.name, onDrop: () => onDrop(file) }));
     const isAnew = (other) => other.state === "failed" && other.batch === batch
       && items.some(({ name }) => name === other.name);
     this.store.set({ items: [...this.store.get().items.filter((other) => !isAnew(other)), ...items] });

@@ -13,6 +13,7 @@ import { CAMERA_STATES } from "./sessions_words.js";
 
 // A GoPro’s chapters are one recording; those behind the first are no cameras.
 const CHAPTER = /^(?:G[HXL]\d{2}|GP\d{2}|GOPR)(\d{4})\./i;
+const REFUSED = 422;
 const LATER_CHAPTER = /^(?:G[HXL](?!01)\d{2}|GP\d{2})\d{4}\./i;
 
 /** The picture of a camera, or why there is none. */
@@ -137,7 +138,7 @@ export async function bring(open, files) {
     say("None of that is a video that mtbsync knows by its name.");
     return;
   }
-  const batches = await begunOf(open, files);
+  const batches = await begunOf(open, files.filter(({ size }) => size > 0));
   const begun = [...batches.values()].flat();
   // Two cameras may call their files alike; what is in one batch lies in one folder.
   const { cameras } = open.store.get().session;
@@ -152,13 +153,28 @@ export async function bring(open, files) {
     else batches.set(newBatch(), [file]);
   }
   for (const [batch, held] of batches) {
+    const refused = new Map();
     for (const file of held) {
       if (begun.includes(file) || !isVideo(file.name) || LATER_CHAPTER.test(file.name)) continue;
-      await open.act("POST", "/cameras", { upload: `${batch}/${file.name}` });
+      const why = await refusalOf(open, batch, file);
+      if (why !== null) refused.set(file, why);
     }
     const onDrop = (file) => begun.includes(file) || attempt(() => drop(open, batch, file));
-    const problem = uploads.add(held, { batch, isBegun: held.some((file) => begun.includes(file)), onDrop });
+    const isBegun = held.some((file) => begun.includes(file));
+    const problem = uploads.add(held, { batch, isBegun, refused, onDrop });
     if (problem) say(problem);
+  }
+}
+
+/** Add the camera of a file that is to be sent; gives why there can be none, or null where there is one now. */
+async function refusalOf(open, batch, { name, size }) {
+  if (size === 0) return `${name} is empty; copy it from the card once more.`;
+  try {
+    await open.act("POST", "/cameras", { upload: `${batch}/${name}` });
+    return null;
+  } catch (error) {
+    if (error.status !== REFUSED) throw error;
+    return error.message;
   }
 }
 

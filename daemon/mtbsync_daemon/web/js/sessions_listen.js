@@ -133,12 +133,15 @@ export class Listening extends EventTarget {
   #voices = new Map();
   #timer = 0;
   #frame = 0;
+  // The camera that was chosen last.
+  #chosen = null;
   #ends;
 
   constructor(open) {
     super();
     this.open = open;
     this.#ends = [open.store.subscribe(() => this.#follow()), this.store.subscribe(() => this.#follow())];
+    this.#follow();
   }
 
   close() {
@@ -250,7 +253,20 @@ export class Listening extends EventTarget {
 
   /** What is heard is as things are now: whoever is moved is heard where they are moved to at once. */
   #follow() {
+    const { selected } = this.open.store.get();
+    const isAnother = selected !== this.#chosen;
+    this.#chosen = selected;
+    if (isAnother && this.labels.includes(selected)) this.#meet(selected);
     if (this.#from !== null) this.#pump();
+  }
+
+  /** Where a camera did not record at the playhead, go to the first moment that all who are heard recorded. */
+  #meet(label) {
+    const [from_s, until_s] = this.open.spanOf_s(label);
+    if (from_s <= this.t_master_s && this.t_master_s < until_s) return;
+    const spans = this.labels.map((one) => this.open.spanOf_s(one));
+    const both_s = Math.max(...spans.map(([begin_s]) => begin_s));
+    if (both_s < Math.min(...spans.map(([, end_s]) => end_s))) this.seek(both_s);
   }
 
   #pump() {

@@ -1,6 +1,6 @@
 /** One session: its cameras, how they lie on each other, hearing and moving them, and what goes out of it. */
 
-import { complain, say } from "./api.js";
+import { complain, notices, say } from "./api.js";
 import { clock } from "./format.js";
 import { html, useEffect, useLayoutEffect, useMemo, useRef, useState, useStore } from "./lib.js";
 import { Act, attempt } from "./desk_acts.js";
@@ -123,13 +123,20 @@ function Listen({ open, listening }) {
 
 // --- the parts of the page ---------------------------------------------------------------------------------
 
+const LINING = "The cameras are being lined up.";
+const LINED = "The cameras are lined up.";
 const canBeLinedUp = ({ cameras }) => cameras.filter(({ status }) => status === "ready").length > 1;
 
 /** Have the cameras lined up, once more if they were. */
 function LineUp({ open }) {
   const { session, isReadOnly } = useStore(open.store);
+  const { lined_up_at } = session;
+  useEffect(() => { if (notices.get().said === LINING) say(LINED); }, [lined_up_at]);
   if (isReadOnly || !canBeLinedUp(session)) return null;
-  const act = () => open.act("POST", "/line-up").then(() => say("The cameras are being lined up."));
+  const act = async () => {
+    await open.act("POST", "/line-up");
+    say(open.store.get().session.lined_up_at === lined_up_at ? LINING : LINED);
+  };
   return html`<${Act} act=${act} isOff=${session.status === "syncing"}>
     ${session.master === null ? "Line up" : "Line up again"}<//>`;
 }
@@ -180,6 +187,10 @@ function isMeant(open, master, { wanted_master }) {
     + "What you corrected is carried over; what you approved waits for you again.");
 }
 
+/** The cameras that the others can be laid on, and the one that a person chose, whatever became of it. */
+const mastersOf = ({ cameras, wanted_master }) => (
+  cameras.filter(({ status, label }) => status !== "failed" || label === wanted_master));
+
 /** Its texts and its master; what another window has changed meanwhile is said, and nothing typed is lost. */
 function About({ open }) {
   const { session } = useStore(open.store);
@@ -217,7 +228,7 @@ function About({ open }) {
       <div class="field"><label for="session-master">The others are laid on</label>
         <select id="session-master" name="master" defaultValue=${session.wanted_master ?? ""}>
           <option value="" selected=${session.wanted_master === null}>whichever sounds best</option>
-          ${session.cameras.map(({ label }) => html`<option key=${label} value=${label}
+          ${mastersOf(session).map(({ label }) => html`<option key=${label} value=${label}
             selected=${session.wanted_master === label}>camera ${label}</option>`)}</select></div>
       <div class="field wide"><label for="session-notes">Notes</label>
         <textarea id="session-notes" name="notes" rows="2" defaultValue=${session.notes}></textarea></div>

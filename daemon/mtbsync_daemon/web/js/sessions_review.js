@@ -164,6 +164,10 @@ function fitsInWords(found, isTold) {
   const [best, second] = peaksOf(found);
   const [at, z] = [ms(best.offset_s * 1000, 0), best.z.toFixed(1)];
   const other = second && `at ${ms(second.offset_s * 1000, 0)}, has ${second.z.toFixed(1)}`;
+  // As high as others is as unsure as low.
+  if (!isTold && other && best.z >= FAIR_SCORE) {
+    return `Other offsets fit about as well: the best, at ${at}, has ${z}, and another, ${other}.`;
+  }
   if (!isTold) {
     return `No offset stands out: the best, at ${at}, has ${z}${other ? `, and another, ${other}` : ""}. `
       + "What is below the dashed line may be chance.";
@@ -309,8 +313,8 @@ export function History({ open }) {
   }, [session]);
   if (events === null) return html`<p class="quiet">Loading …</p>`;
   if (events.length === 0) return html`<p class="quiet">Nothing was lined up yet.</p>`;
-  return html`<ul class="history small" tabindex="0" aria-label="What was found and decided">${events.map((event, k) => html`
-    <li key=${events.length - k}><span class="quiet number">${moment(event.at)}</span>
+  return html`<ul class="history small" tabindex="0" aria-label="What was found and decided">
+    ${events.map((event, k) => html`<li key=${events.length - k}><span class="quiet number">${moment(event.at)}</span>
       <span>Camera ${event.camera} ${event.what}</span>
       <span class="number">${lies(event)}</span></li>`)}</ul>`;
 }

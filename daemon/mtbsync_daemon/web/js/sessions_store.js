@@ -83,6 +83,17 @@ export class OpenSession {
     const isFirst = placed.length > 0 && !before?.placements.length;
     const left = [...drafts].map(([label, draft]) => [now(label), draft]).filter(([label]) => placed.includes(label));
     this.#keep(new Map(left), { session, selected: labels.includes(selected) && !isFirst ? selected : open });
+    const paths = session.cameras.map(({ path }) => path);
+    const gone = before?.cameras.filter(({ recording, path }) => recording === null && !paths.includes(path)) ?? [];
+    for (const camera of gone) this.#tellTwin(camera).catch(complain);
+  }
+
+  /** A camera is gone that nothing was known of: say so where its footage turned out to be another camera's. */
+  async #tellTwin({ path, file_name }) {
+    const { recordings } = await ask(`/recordings?path=${part(path)}`);
+    const isTwin = ({ recording }) => recordings.some(({ id }) => id === recording);
+    const twin = this.store.get().session.cameras.find(isTwin);
+    if (twin) say(`${file_name} was left out: it is the same footage as camera ${twin.label}’s.`);
   }
 
   #happened({ kind, id, stage, done }) {
@@ -135,12 +146,15 @@ export class OpenSession {
     return session.cameras.filter(isThere).sort((a, b) => (b.label === session.master) - (a.label === session.master));
   }
 
+  /** A camera's first moment and its last, on the master's clock. */
+  spanOf_s(label) {
+    const { offset_s, pace } = this.clockOf(label);
+    return [offset_s, offset_s + pace * this.camera(label).duration_s];
+  }
+
   /** From the first moment of any camera to the last, on the master's clock. */
   get extent_s() {
-    const ends = this.rows.map(({ label, duration_s }) => {
-      const { offset_s, pace } = this.clockOf(label);
-      return [offset_s, offset_s + pace * duration_s];
-    });
+    const ends = this.rows.map(({ label }) => this.spanOf_s(label));
     return [Math.min(0, ...ends.map(([begin]) => begin)), Math.max(1, ...ends.map(([, end]) => end))];
   }
 
