@@ -182,7 +182,10 @@ def test_a_name_that_is_empty_is_not_saved_and_said_so(desk: Desk, page: Page) -
     expect(page.get_by_text("Not saved yet")).to_be_visible()
 
 
-@pytest.mark.parametrize(("choice", "kept"), [("Keep mine", "Mine"), ("Take theirs", "Theirs")])
+@pytest.mark.parametrize(
+    ("choice", "kept"),
+    [("Keep mine", "Mine"), pytest.param("Take theirs", "Theirs", marks=pytest.mark.long)],
+)
 def test_who_comes_second_is_told_and_loses_nothing(desk: Desk, page: Page, choice: str, kept: str) -> None:
     open_desk(desk, page)
     other = page.context.new_page()

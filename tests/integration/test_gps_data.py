@@ -130,6 +130,7 @@ def test_a_marathon_run_three_times_slower_than_the_reference_is_followed_throug
     assert 0.85 < (off_s < 1.645 * se_s).mean() < 0.97
 
 
+@pytest.mark.long
 def test_a_marathon_takes_seconds(marathon: tuple[Track, Track]) -> None:
     start_s = time.process_time()
     aligned(*marathon)

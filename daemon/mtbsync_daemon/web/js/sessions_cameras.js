@@ -103,7 +103,9 @@ function Camera({ open, camera }) {
   const [isChanging, change] = useState(false);
   const { label } = camera;
   const remove = async () => {
-    if (!confirm(`Take camera ${label} out of this session? Its footage stays where it is.`)) return;
+    const isMaster = label === session.master && session.placements.some(({ status }) => status !== "pending");
+    const others = isMaster ? " What you approved of the others waits for you again, as they lie on this one." : "";
+    if (!confirm(`Take camera ${label} out of this session? Its footage stays where it is.${others}`)) return;
     await open.act("DELETE", `/cameras/${part(label)}`);
     say(`Camera ${label} is no part of this session any more.`);
   };
