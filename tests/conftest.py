@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,11 @@ from support.rides import Rides, make_rides
 # How long an example takes says how busy the computer is.
 settings.register_profile("mtbsync", deadline=None)
 settings.load_profile("mtbsync")
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """One more than there are processors: a quarter of the time tests wait for daemons and browsers."""
+    return (os.cpu_count() or 1) + 1
 
 
 @pytest.fixture(scope="session")

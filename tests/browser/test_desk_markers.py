@@ -447,7 +447,7 @@ def test_who_may_only_look_is_offered_nothing_that_changes(desk: Desk, page: Pag
     assert all(marker["state"] == "found" for marker in desk.markers().values())
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.long)])
 def test_nothing_serious_stands_in_anybodys_way(desk: Desk, page: Page, scheme: Any) -> None:
     page.emulate_media(color_scheme=scheme)
     open_desk(desk, page)

@@ -447,7 +447,7 @@ def test_a_folder_that_would_be_a_mistake_is_refused_in_the_dialog(desk: Desk, p
 # --- for everybody --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.long)])
 def test_nothing_serious_stands_in_anybody_s_way(many: Desk, page: Page, scheme: str) -> None:
     page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
     many.open(page)

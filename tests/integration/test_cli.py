@@ -576,6 +576,7 @@ def test_evaluate_tells_a_person_about_each_marker(rides: Rides, synced: Path) -
 # --- batch -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_batch_does_what_is_new_and_survives_what_is_broken(rides: Rides, tmp_path: Path) -> None:
     runs, results = tmp_path / "runs", tmp_path / "results"
     runs.mkdir()

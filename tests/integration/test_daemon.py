@@ -75,7 +75,7 @@ def test_nothing_in_the_data_folder_is_taken_for_footage(tmp_path: Path) -> None
         ]
 
 
-def test_p4_what_killed_tasks_left_is_gone_at_the_start_wherever_things_are_stored(tmp_path: Path) -> None:
+def test_p4_what_killed_tasks_left_is_gone_at_the_start_and_a_storage_is_left_alone(tmp_path: Path) -> None:
     kept = tmp_path / "kept"
     daemon = Daemon(tmp_path, f"[storage]\nfolder = '{kept}'\n")
     left = [daemon.data / "media" / ".mtbsync-1", kept / ".mtbsync-2"]
@@ -84,7 +84,7 @@ def test_p4_what_killed_tasks_left_is_gone_at_the_start_wherever_things_are_stor
         (folder / "large.mp4").write_bytes(b"x")
     daemon.start()
     assert daemon.stop() == 0
-    assert [folder.exists() for folder in left] == [False, False]
+    assert [folder.exists() for folder in left] == [False, True]
 
 
 def make_trail(daemon: Daemon, rides: Rides) -> dict[str, Any]:

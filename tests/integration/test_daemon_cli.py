@@ -316,6 +316,7 @@ def test_a_trail_stays_when_waiting_for_it_is_interrupted(
     daemon.until(lambda: _document(daemon, "trail", "list")["trails"][0]["is_ready"])
 
 
+@pytest.mark.long
 def test_a_run_is_lined_up_with_the_trail_that_is_named(daemon: Daemon, rides: Rides) -> None:
     _run(daemon, "trail", "add", rides.ref, "--name", "Home", "--markers", rides.markers)
     assigned = _document(daemon, "trail", "assign", rides.new, "home")

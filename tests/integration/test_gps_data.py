@@ -112,7 +112,7 @@ def marathon() -> tuple[Track, Track]:
     )
 
 
-@pytest.mark.parametrize("method", ["local", "fastdtw"])
+@pytest.mark.parametrize("method", [pytest.param("local", marks=pytest.mark.long), "fastdtw"])
 def test_a_marathon_run_three_times_slower_than_the_reference_is_followed_through_the_town(
     marathon: tuple[Track, Track], method: str
 ) -> None:

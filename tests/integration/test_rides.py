@@ -88,6 +88,7 @@ def test_a_pace_that_varies(folder: Path, steady: Filmed, refine: RefineParams |
     assert _share_of_shown_supported(outcome) > 0.97
 
 
+@pytest.mark.long
 @REFINEMENT
 def test_the_middle_third_of_a_long_reference(
     folder: Path, long: Filmed, refine: RefineParams | None

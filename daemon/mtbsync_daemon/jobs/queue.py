@@ -126,7 +126,7 @@ class Queue:
         if lane is self._copies:
             return n_running + len(self._slow.running) < n_slots
         if lane is self._slow:
-            return n_running < max(1, n_slots - len(self._copies.running))
+            return n_running < min(n_slots, max(1, n_slots - len(self._copies.running)))
         return n_running < n_slots
 
     def _done(self, job_id: str, lane: _Lane, running: asyncio.Task[None]) -> None:
