@@ -248,9 +248,9 @@ function ByPath({ open, onClose }) {
 function Add({ open }) {
   const input = useRef();
   const [isAsking, ask_] = useState(false);
-  const chosen = () => {
-    const files = [...input.current.files];
-    input.current.value = "";
+  const chosen = ({ target }) => {
+    const files = [...target.files];
+    target.value = "";
     attempt(() => bring(open, files));
   };
   return html`
