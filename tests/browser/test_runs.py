@@ -444,6 +444,23 @@ def test_a_folder_that_would_be_a_mistake_is_refused_in_the_dialog(desk: Desk, p
     expect(dialog).to_be_hidden()
 
 
+def test_a_late_answer_takes_nobody_out_of_the_folder_gone_to_since(desk: Desk, page: Page) -> None:
+    held: list[Route] = []
+    page.route("**/api/v1/disk", lambda route: held.extend([route]))
+    desk.open(page)
+    page.get_by_role("button", name="Add a folder").click()
+    dialog = page.get_by_role("dialog")
+    path = dialog.get_by_label("Folder", exact=True)
+    path.fill(str(desk.data))
+    dialog.get_by_role("button", name="Go there").click()
+    expect(dialog.get_by_role("group", name=f"Folders in {desk.data}")).to_be_visible()
+    with page.expect_response("**/api/v1/disk"):
+        held[0].continue_()
+    page.evaluate("new Promise(requestAnimationFrame)")
+    expect(path).to_have_value(str(desk.data))
+    expect(dialog.get_by_role("button", name="Watch this folder")).to_be_enabled()
+
+
 # --- for everybody --------------------------------------------------------------------------------
 
 

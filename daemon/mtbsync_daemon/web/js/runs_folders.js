@@ -1,6 +1,7 @@
 /** The watched folders, and choosing one more on this computer's disks. */
 
-import { ask, complain, part, say } from "./api.js";
+import { ask, complain, say } from "./api.js";
+import { Folders, useDisk } from "./disk.js";
 import { count } from "./format.js";
 import { html, useEffect, useRef, useState, useStore } from "./lib.js";
 import { TrailOptions } from "./runs_card.js";
@@ -18,20 +19,10 @@ function inWords({ path, n_videos, folders, n_more }) {
 /** A dialog in which a person chooses a folder and the trail that its runs are on. */
 export function AddFolder({ library, onClose }) {
   const trails = useStore(library.store, (state) => state.trails);
-  const [disk, show] = useState(null);
-  const [typed, type] = useState("");
+  const { disk, typed, type, problem, tell, go } = useDisk(({ path }) => path ?? "");
   const [trail, choose] = useState("");
-  const [problem, tell] = useState("");
   const [dialog, list] = [useRef(), useRef()];
-  const go = (path) => ask(path ? `/disk?path=${part(path)}` : "/disk").then((found) => {
-    show(found);
-    type(found.path ?? "");
-    tell("");
-  }, (error) => tell(error.message));
-  useEffect(() => {
-    dialog.current.showModal();
-    go("");
-  }, []);
+  useEffect(() => dialog.current.showModal(), []);
   // The button that was pressed is gone; who is typing goes on.
   useEffect(() => {
     if (!dialog.current.contains(document.activeElement)) list.current?.focus();
@@ -53,16 +44,7 @@ export function AddFolder({ library, onClose }) {
           onInput=${(event) => type(event.target.value)} />
         <button>Go there</button></form>
       ${disk && html`
-        <div class="folders-list" ref=${list} tabindex="-1" role="group"
-          aria-label=${`Folders in ${disk.path ?? "this computer"}`}>
-          ${disk.path !== null && html`<button type="button" class="plain" onClick=${() => go(disk.parent ?? "")}>
-            ${disk.parent === null ? "↑ This computer" : "↑ The folder above"}</button>`}
-          ${disk.folders.map(({ name, path, problem: why }) => html`
-            <button type="button" class="plain" key=${path} title=${path} disabled=${Boolean(why)}
-              onClick=${() => go(path)}>
-              ${disk.path === null ? path : name} ${why && html`<span class="small">${why}</span>`}</button>`)}
-          ${disk.n_more > 0 && html`<p class="quiet small">${disk.n_more} more are not listed; type the path.</p>`}
-        </div>
+        <${Folders} disk=${disk} go=${go} list=${list} />
         <p class="small quiet" role="status">${inWords(disk)}</p>`}
       <p role="alert" class="bad">${problem}</p>
       <label class="folders-trail">Runs there are on${" "}

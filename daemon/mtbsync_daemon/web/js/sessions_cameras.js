@@ -1,8 +1,9 @@
 /** A session's cameras: how far each is, and adding more by dropping files or by naming one on this computer. */
 
-import { ask, part, say } from "./api.js";
+import { part, say } from "./api.js";
+import { Folders, useDisk } from "./disk.js";
 import { clock, percent, rate } from "./format.js";
-import { html, useEffect, useRef, useState, useStore } from "./lib.js";
+import { html, useRef, useState, useStore } from "./lib.js";
 import { Act, attempt } from "./desk_acts.js";
 import { Dialog, close } from "./keys.js";
 import { stageOf } from "./runs_card.js";
@@ -208,19 +209,11 @@ async function drop(open, batch, { name }) {
 
 /** A dialog that asks for a file on this computer. */
 function ByPath({ open, onClose }) {
-  const [folder, show] = useState(null);
-  const [path, type] = useState("");
-  const [problem, tell] = useState("");
-  const go = (to) => ask(to ? `/disk?path=${part(to)}` : "/disk").then((found) => {
-    show(found);
-    if (found.path !== null) type(found.path.endsWith("/") ? found.path : `${found.path}/`);
-    tell("");
-  }, (error) => tell(error.message));
-  useEffect(() => { go(""); }, []);
+  const { disk, typed, type, problem, tell, go } = useDisk(({ path }) => path?.replace(/\/?$/, "/") ?? "");
   const add = (event) => {
     event.preventDefault();
     const dialog = event.currentTarget.closest("dialog");
-    open.act("POST", "/cameras", { path }).then(() => dialog.close(), (error) => tell(error.message));
+    open.act("POST", "/cameras", { path: typed }).then(() => dialog.close(), (error) => tell(error.message));
   };
   return html`
     <${Dialog} label="A file on this computer" onClose=${onClose}>
@@ -229,15 +222,9 @@ function ByPath({ open, onClose }) {
         <p class="quiet small">It is used where it lies: nothing is copied. Choose its folder, and type its name behind
           it.</p>
         <div class="field"><label for="camera-path">File</label>
-          <input id="camera-path" value=${path} required spellcheck="false" autocomplete="off"
+          <input id="camera-path" value=${typed} required spellcheck="false" autocomplete="off"
             onInput=${(event) => type(event.currentTarget.value)} /></div>
-        ${folder && html`<div class="folders-list" role="group"
-            aria-label=${`Folders in ${folder.path ?? "this computer"}`}>
-          ${folder.path !== null && html`<button type="button" class="plain" onClick=${() => go(folder.parent ?? "")}>
-            ${folder.parent === null ? "↑ This computer" : "↑ The folder above"}</button>`}
-          ${folder.folders.map(({ name, path: at, problem: why }) => html`
-            <button type="button" class="plain" key=${at} disabled=${Boolean(why)} onClick=${() => go(at)}>
-              ${folder.path === null ? at : name} ${why && html`<span class="small">${why}</span>`}</button>`)}</div>`}
+        ${disk && html`<${Folders} disk=${disk} go=${go} />`}
         <p role="alert" class="bad">${problem}</p>
         <p class="acts"><button class="main">Add it</button>
           <button type="button" onClick=${close}>Cancel</button></p>
