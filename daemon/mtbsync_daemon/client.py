@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
+from mtbsync_daemon.hints import hint
 from mtbsync_daemon.places import Places
 from mtbsync_engine.errors import InputError
 
@@ -102,6 +103,7 @@ def connect(data: Path) -> Client:
         NotRunningError: there is none.
     """
     told = Places(data).info
+    start = hint("mtbsync serve", data)
     try:
         about = json.loads(told.read_text(encoding="utf-8"))
         url, token, pid = about["url"], about["token"], about["pid"]
@@ -111,16 +113,15 @@ def connect(data: Path) -> Client:
         is_there = _is_there(pid)
     except FileNotFoundError:
         raise NotRunningError(
-            f"mtbsync is not running with {data}; start it with `mtbsync serve`, or name another folder with "
-            "--data."
+            f"mtbsync is not running with {data}; start it with {start}, or name another folder with --data."
         ) from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise NotRunningError(
-            f"{told} cannot be used; stop mtbsync, and start it again with `mtbsync serve`."
+            f"{told} cannot be used; stop mtbsync, and start it again with {start}."
         ) from error
     if not is_there:
         raise NotRunningError(
-            "mtbsync was killed and does not run any more; start it with `mtbsync serve`, and it goes on."
+            f"mtbsync was killed and does not run any more; start it with {start}, and it goes on."
         )
     return Client(url, token)
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from mtbsync_daemon.config import FIND, Config, ConfigError, Folder, load_config
+from mtbsync_daemon.hints import hint
 from mtbsync_daemon.places import Places
 from mtbsync_engine.errors import MtbsyncError, OutputError
 
@@ -230,7 +231,8 @@ def look_at_daemon(places: Places, is_running: bool) -> Finding:
     if not is_running:
         if places.info.exists():
             sentence = f"mtbsync was killed: {places.info} is still there."
-            return Finding("daemon", Level.WARN, sentence, "Start it again with `mtbsync serve`; it goes on.")
+            remedy = f"Start it again with {hint('mtbsync serve', places.data)}; it goes on."
+            return Finding("daemon", Level.WARN, sentence, remedy)
         return Finding("daemon", Level.OK, "mtbsync is not running.")
     try:
         client = connect(places.data)

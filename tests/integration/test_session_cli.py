@@ -15,6 +15,7 @@ import opentimelineio as otio
 import pytest
 
 from mtbsync_daemon.cli import session as session_commands
+from mtbsync_daemon.hints import hint
 from mtbsync_daemon.jobs.executor import Outcome as TaskOutcome
 from mtbsync_daemon.jobs.executor import Progress, Task
 from mtbsync_daemon.places import Places
@@ -284,7 +285,7 @@ def test_p10_what_cannot_be_added_is_a_sentence(daemon: Served, tmp_path: Path) 
     here, elsewhere = daemon.film("one.mp4"), tmp_path / "elsewhere" / "two.mp4"
     elsewhere.parent.mkdir()
     elsewhere.write_bytes(b"two")
-    setting = f'Write `roots = ["{elsewhere.parent.as_posix()}"]` there'
+    setting = f'Add "{elsewhere.parent.as_posix()}" to the `roots` there'
     damaged, note = daemon.film("bad.mp4", DAMAGED), daemon.film("note.txt")
     for status, why, arguments in (
         (1, "There is no session called Nothing; `mtbsync session list", ("Nothing", here)),
@@ -504,7 +505,7 @@ def test_an_export_is_written_here_or_where_it_is_told_with_its_losses(
 
 def test_without_a_daemon_a_sentence_says_how_to_start_one(tmp_path: Path) -> None:
     asked = mtbsync("session", "show", "Race", "--data", tmp_path)
-    assert (asked.status, "start it with `mtbsync serve`" in asked.err) == (1, True)
+    assert (asked.status, f"start it with {hint('mtbsync serve', tmp_path)}" in asked.err) == (1, True)
 
 
 # --- with a real one, from videos to a timeline ---------------------------------------------------------

@@ -15,7 +15,7 @@ from mtbsync_daemon.cli import options as o
 from mtbsync_daemon.cli import runs
 from mtbsync_daemon.cli.command import ends_well
 from mtbsync_daemon.cli.console import Console
-from mtbsync_daemon.cli.hints import hint
+from mtbsync_daemon.hints import hint
 from mtbsync_daemon.places import Places
 from mtbsync_engine.errors import OutputError
 

@@ -15,7 +15,7 @@ from mtbsync_daemon.cli import session_given as given
 from mtbsync_daemon.cli import session_words as words
 from mtbsync_daemon.cli.command import EXIT_INTERRUPTED, UsageError, ends_well
 from mtbsync_daemon.cli.console import Console
-from mtbsync_daemon.cli.hints import hint, with_roots
+from mtbsync_daemon.hints import hint, with_roots
 from mtbsync_engine.errors import InputError
 
 if TYPE_CHECKING:

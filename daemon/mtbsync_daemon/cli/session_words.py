@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from mtbsync_daemon.cli.hints import hint, word
+from mtbsync_daemon.hints import hint, word
 
 UNDER_WAY = ("uploading", "ingesting")
 

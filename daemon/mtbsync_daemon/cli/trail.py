@@ -13,7 +13,7 @@ from mtbsync_daemon.cli import options as o
 from mtbsync_daemon.cli.carry import markers_of_reference
 from mtbsync_daemon.cli.command import EXIT_INTERRUPTED, EXIT_REJECTED, UsageError, ends_well
 from mtbsync_daemon.cli.console import Console
-from mtbsync_daemon.cli.hints import hint, with_roots
+from mtbsync_daemon.hints import hint, with_roots
 from mtbsync_engine.errors import InputError
 
 if TYPE_CHECKING:

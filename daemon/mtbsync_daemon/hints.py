@@ -7,11 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+from mtbsync_daemon.places import default_data
+
 
 def hint(command: str, data: Path) -> str:
     """`command` in backquotes, with --data where it would find another daemon's folder without."""
-    from mtbsync_daemon.places import default_data
-
     if data == default_data():
         return f"`{command}`"
     return f"`{command} --data {word(str(data))}`"
@@ -24,4 +24,7 @@ def word(text: str) -> str:
 
 def with_roots(refusal: str, file: Path) -> str:
     """The daemon's sentence that `file` lies outside what it may read, and the setting that helps."""
-    return f'{refusal} Write `roots = ["{file.parent.as_posix()}"]` there, above the first [table].'
+    folder = f'"{file.parent.as_posix()}"'
+    return (
+        f"{refusal} Add {folder} to the `roots` there, or write `roots = [{folder}]` above the first [table]."
+    )
