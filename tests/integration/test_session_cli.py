@@ -162,6 +162,16 @@ def test_cameras_are_added_taken_in_and_lined_up_by_themselves(daemon: Served) -
     assert {path: path.read_bytes() for path in before} == before
 
 
+@pytest.mark.parametrize("is_whole", [False, True])
+def test_copies_of_what_is_taken_out_are_not_written_to_their_end(daemon: Served, is_whole: bool) -> None:
+    place = f"/sessions/{_lined_up(daemon)['id']}"
+    daemon.executor.goes_on.clear()
+    job = f"/jobs/{daemon.post(f'{place}/cameras/B/copies', {'kinds': ['proxy']})['job']}"
+    daemon.until(lambda: daemon.get(job)["state"] == "running")
+    taken_out = daemon.ask("DELETE", f"/api/v1{place if is_whole else f'{place}/cameras/B'}")
+    assert (taken_out.status, daemon.get(job)["state"]) == (200, "cancelled")
+
+
 def test_what_was_added_is_told_without_waiting(daemon: Served) -> None:
     _document(daemon, "create", "Race")
     daemon.executor.goes_on.clear()

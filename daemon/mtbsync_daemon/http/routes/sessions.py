@@ -64,7 +64,7 @@ async def change(call: Call, session_id: str, body: models.SessionChange) -> mod
 
 async def remove(call: Call, session_id: str) -> models.Empty:
     """Forget a session; footage and what was made of it stay where they are."""
-    await call.write(_remove, session_id)
+    await _stop_all(call, await call.write(_remove, session_id))
     return models.Empty()
 
 
@@ -92,7 +92,14 @@ async def change_camera(call: Call, session_id: str, label: str, body: models.Ca
 
 async def remove_camera(call: Call, session_id: str, label: str) -> models.Session:
     """Take a camera out of its session; its footage stays."""
-    return await call.write(_remove_camera, session_id, label)
+    copies, left = await call.write(_remove_camera, session_id, label)
+    await _stop_all(call, copies)
+    return left
+
+
+async def _stop_all(call: Call, job_ids: Sequence[str]) -> None:
+    for job_id in job_ids:
+        await call.services.queue.cancel(job_id)
 
 
 async def ingest(call: Call, session_id: str, label: str) -> models.Created:
@@ -247,9 +254,16 @@ def _change(
     return _document(db, changed)
 
 
-def _remove(db: sqlite3.Connection, session_id: str) -> None:
+def _remove(db: sqlite3.Connection, session_id: str) -> list[str]:
+    """Gives the jobs that write copies nobody wants any more."""
     session_row(db, session_id)
+    copies = [job for camera in sessions.cameras(db, session_id) for job in _copies_under_way(db, camera)]
     rules.remove(db, session_id)
+    return copies
+
+
+def _copies_under_way(db: sqlite3.Connection, camera: CameraRow) -> list[str]:
+    return [job.job_id for job in sessions.copy_jobs(db, camera) if job.state is State.RUNNING]
 
 
 def _add_camera(
@@ -274,9 +288,12 @@ def _change_camera(
     return _one(db, session_id)
 
 
-def _remove_camera(db: sqlite3.Connection, session_id: str, label: str) -> models.Session:
-    rules.remove_camera(db, _camera_row(db, session_id, label))
-    return _one(db, session_id)
+def _remove_camera(db: sqlite3.Connection, session_id: str, label: str) -> tuple[list[str], models.Session]:
+    """Gives the jobs that write copies nobody wants any more, and what is left."""
+    camera = _camera_row(db, session_id, label)
+    copies = _copies_under_way(db, camera)
+    rules.remove_camera(db, camera)
+    return copies, _one(db, session_id)
 
 
 def _ingest(db: sqlite3.Connection, session_id: str, label: str) -> str:
