@@ -6,13 +6,13 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from support.program import mtbsync
 from support.rides import Rides, make_rides
 
-# How long an example takes says how busy the computer is.
-settings.register_profile("mtbsync", deadline=None)
+# How long an example takes, or takes to be made up, says how busy the computer is.
+settings.register_profile("mtbsync", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("mtbsync")
 
 

@@ -22,7 +22,7 @@ def browser() -> Iterator[Browser]:
     if path is None:
         pytest.skip("Chromium is not installed")
     with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=path, args=_OPTIONS)
+        launched = playwright.chromium.launch(executable_path=path, args=_OPTIONS, timeout=PATIENCE_S * 1000)
         yield launched
         launched.close()
 

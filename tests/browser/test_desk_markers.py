@@ -20,6 +20,12 @@ NAVY = "Navy patch between rocks"
 FRAME_S = 1 / 30
 N_MANY = 10_000
 
+# Presses keys, {key, code, shiftKey}, one after the other.
+_PRESS = """(keys) => {
+  const about = { bubbles: true, cancelable: true };
+  for (const key of keys) document.body.dispatchEvent(new KeyboardEvent("keydown", { ...about, ...key }));
+}"""
+
 
 def rows(page: Page) -> Locator:
     return page.locator(".grid .body [role=row]")
@@ -80,8 +86,9 @@ def test_a_nudge_is_one_anchor_and_one_undo_and_bends_the_map(desk: Desk, page: 
     open_desk(desk, page)
     before, map_before = desk.markers(), desk.map()
     choose(page, TRUNK)
-    for key in ("Shift+Period", ".", ".", ","):
-        page.keyboard.press(key)
+    # In quick succession, also where the computer is busy: what is nudged after a pause is another edit.
+    on, back = {"key": ".", "code": "Period"}, {"key": ",", "code": "Comma"}
+    page.evaluate(_PRESS, [{**on, "key": ">", "shiftKey": True}, on, on, back])
     wanted_s = before[TRUNK]["t_s"] + 11 * FRAME_S
     desk.until(lambda: abs(desk.markers()[TRUNK]["t_s"] - wanted_s) < 1e-6)
     fitted = desk.map()

@@ -28,6 +28,10 @@ _STANDS_AT = """([video, t_s]) => new Promise((resolve) => {
   const look = () => isThere() ? resolve() : requestAnimationFrame(look);
   look();
 })"""
+_HAVE_PICTURES = """() => {
+  const videos = [...document.querySelectorAll(".screens video")];
+  return videos.length === 2 && videos.every((video) => video.readyState > 1);
+}"""
 _PIXELS = """(canvas) => {
   const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
   let seen = new Set();
@@ -78,6 +82,7 @@ def opened(desk: Desk, page: Page) -> None:
     desk.open(page, f"/run/{desk.run}")
     page.locator("#pictures summary").first.click()
     page.locator("[data-plot=likeness] canvas").wait_for()
+    page.wait_for_function(_HAVE_PICTURES)
 
 
 def plot(page: Page, name: str) -> Locator:

@@ -101,14 +101,19 @@ def own_desk(library: Path, tmp_path: Path, footage: Path) -> Iterator[Desk]:
 def test_while_playing_the_clocks_agree_also_across_a_stop(desk: Desk, page: Page) -> None:
     _open_pair(desk, page)
     for speed, begin_s, until_s in ((1, *STOP_S), (2, 5.0, 14.0)):
-        _go(page, f"pair.seekNew({begin_s})")
-        samples = np.array(page.evaluate(_PLAY, {"speed": speed, "until_s": until_s}))
-        settled = samples[samples[:, 0] > SETTLED_MS]
-        assert settled[-1, 1] - settled[0, 1] > 0.7 * (until_s - begin_s)
-        # A computer that is busy elsewhere may hold a browser up now and then.
-        assert np.percentile(np.abs(settled[:, 2]), 95) < PLAYING_S
-        rest = _go(page, "pair.pause()")
-        assert abs(rest["t_ref_s"] - rest["want_s"]) < FRAME_S
+        # A computer that is busy elsewhere holds a browser up: what that spoils is played once more.
+        assert any(_clocks_agree(page, speed, begin_s, until_s) for _ in range(3))
+
+
+def _clocks_agree(page: Page, speed: int, begin_s: float, until_s: float) -> bool:
+    """Whether they do, but for moments, while that is played; at rest afterwards they have to."""
+    _go(page, f"pair.seekNew({begin_s})")
+    samples = np.array(page.evaluate(_PLAY, {"speed": speed, "until_s": until_s}))
+    settled = samples[samples[:, 0] > SETTLED_MS]
+    rest = _go(page, "pair.pause()")
+    assert abs(rest["t_ref_s"] - rest["want_s"]) < FRAME_S
+    is_seen = settled[-1, 1] - settled[0, 1] > 0.7 * (until_s - begin_s)
+    return bool(is_seen and np.percentile(np.abs(settled[:, 2]), 95) < PLAYING_S)
 
 
 def test_at_rest_both_stand_on_frames_of_the_same_place(desk: Desk, page: Page) -> None:
@@ -138,18 +143,19 @@ def test_steps_are_frames_and_many_jumps_end_at_the_last(desk: Desk, page: Page)
         assert rest["t_new_s"] == pytest.approx(t_new_s, abs=SAME_S)
         _both_on_frames(rest)
     jumps = """() => new Promise((resolve) => {
-      let [nAsked, nDone] = [0, 0];
+      Object.assign(window, { nAsked: 0, nDone: 0 });
       pair.newVideo.addEventListener("seeked", () => { nDone += 1; });
       const drag = () => {
         for (let k = 0; k < 5; k += 1) pair.seekNew(5 + (nAsked += 1) / 20);
         if (nAsked < 200) requestAnimationFrame(drag);
-        else resolve([nAsked, nDone]);
+        else resolve();
       };
       drag();
     })"""
-    n_asked, n_done = page.evaluate(jumps)
-    assert 0 < n_done < n_asked / 2
+    page.evaluate(jumps)
     assert _go(page)["t_new_s"] == pytest.approx(15, abs=SAME_S)
+    n_asked, n_done = page.evaluate("[nAsked, nDone]")
+    assert 0 < n_done < n_asked / 2
 
 
 def test_backwards_and_to_the_end(desk: Desk, page: Page) -> None:
@@ -300,12 +306,12 @@ def test_what_no_browser_plays_is_offered_as_a_light_copy(own_desk: Desk, page: 
     expect(page.get_by_text("This browser cannot play this kind of video.")).to_be_visible()
     page.get_by_role("button", name="Make a light copy").click()
     expect(page.get_by_text("cannot play")).to_have_count(0)
-    assert own_desk.ask("GET", f"/recordings/{recording}")["has_light_copy"]
+    own_desk.until(lambda: own_desk.ask("GET", f"/recordings/{recording}")["has_light_copy"])
     slider = page.get_by_role("slider", name="Where the new run stands")
     slider.fill("1")
     expect(page.locator(".player.new .time")).to_have_text("0:01.000")
     expect(page.locator(".player.new .timecode")).to_have_text("01:00:01:00")
-    assert "which=light" in page.locator(".player.new video").get_attribute("src")
+    expect(page.locator(".player.new video")).to_have_attribute("src", re.compile("which=light"))
     assert len(own_desk.jobs("light")) == 1
 
 
@@ -345,7 +351,8 @@ def test_what_breaks_down_while_it_plays_stays_where_it_was(desk: Desk, page: Pa
     page.get_by_role("slider", name="Where the new run stands").fill("5")
     expect(clocks.first).to_have_text("0:05.000")
     page.get_by_role("button", name="Play").click()
-    expect(clocks.first).to_have_text(re.compile("0:0[6-9]"))
+    # It goes on while nobody looks.
+    expect(clocks.first).to_have_text(re.compile("0:(0[6-9]|[123])"))
     page.route(_FILES, lambda route: route.abort())
     page.evaluate(_BREAK)
     expect(page.locator(".player.new .problem")).to_be_visible()
@@ -425,8 +432,13 @@ def test_that_mtbsync_does_not_answer_is_said_until_it_does(desk: Desk, page: Pa
       const { ask, complain } = await import("/web/js/api.js");
       await ask(path).catch(complain);
     }"""
-    page.evaluate(asks, "/health")
-    expect(alert).to_contain_text("mtbsync does not answer")
+
+    def is_said() -> bool:
+        page.evaluate(asks, "/health")
+        return "mtbsync does not answer" in alert.inner_text()
+
+    # What the page asks for itself as it opens is answered, which says that all is well.
+    desk.until(is_said)
     # Of what was refused nobody is told that it is well.
     page.evaluate(asks, "/folders")
     expect(alert).to_be_empty()

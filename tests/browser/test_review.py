@@ -29,8 +29,11 @@ _WATCH = """(for_ms) => new Promise((resolve) => {
   };
   look();
 })"""
-_STAND = """() => [...document.querySelectorAll(".screen video")]
-  .every((v) => v.paused && !v.seeking && v.readyState > 1)"""
+_STAND = """() => {
+  const videos = [...document.querySelectorAll(".screen video")];
+  return videos.length === 2 && videos.every((v) => v.paused && !v.seeking && v.readyState > 1);
+}"""
+_MOVE = """(was) => [...document.querySelectorAll(".screen video")].every((v, k) => v.currentTime > was[k])"""
 SETTLED_MS = 500
 
 
@@ -72,17 +75,22 @@ def test_from_a_dropped_ride_to_the_editor_s_file(desk: Desk, page: Page) -> Non
 
     # Both play the same place, and stand at it.
     desk.until(lambda: page.evaluate(_STAND))
+    fitted, (_, *stood_s) = time_map(desk), page.evaluate(_WATCH, 0)[0]
     page.locator("body").press("Space")
+    page.wait_for_function(_MOVE, arg=stood_s)
     played = np.array(page.evaluate(_WATCH, 3000))
     page.locator("body").press("Space")
-    moves = (played[:, 1:] > played[0, 1:]).all(axis=1)
-    settled = played[played[:, 0] > played[moves, 0][0] + SETTLED_MS]
-    off_s = np.abs(settled[:, 2] - time_map(desk).to_ref(settled[:, 1]))
+    settled = played[played[:, 0] > SETTLED_MS]
+    off_s = np.abs(settled[:, 2] - fitted.to_ref(settled[:, 1]))
     # A busy computer holds a video up now and then; how soon the other follows is tested with the players.
     assert np.median(off_s) < 0.08
-    desk.until(lambda: page.evaluate(_STAND))
-    _, t_new_s, t_ref_s = page.evaluate(_WATCH, 0)[0]
-    assert abs(t_ref_s - time_map(desk).to_ref(t_new_s)) <= FRAME_S
+
+    def stand_at_one_place() -> bool:
+        _, t_new_s, t_ref_s = page.evaluate(_WATCH, 0)[0]
+        return bool(page.evaluate(_STAND) and abs(t_ref_s - fitted.to_ref(t_new_s)) <= FRAME_S)
+
+    # Once one has come to rest, the other jumps to where it stands.
+    desk.until(stand_at_one_place)
 
     # A nudge is an anchor, and the map goes through it.
     row(page, MARKER).click()
@@ -96,6 +104,7 @@ def test_from_a_dropped_ride_to_the_editor_s_file(desk: Desk, page: Page) -> Non
 
     # So is a place without a marker; it is taken back.
     page.get_by_role("slider", name="Where the new run stands").fill("20")
+    expect(page.locator(".player.new .time")).to_have_text("0:20.000")
     desk.until(lambda: page.evaluate(_STAND))
     page.locator("body").press("s")
     desk.until(lambda: len(desk.map()["anchors"]) == 2)

@@ -38,6 +38,17 @@ _SEND = """async ([place, bytes, length]) => {
 }"""
 
 
+# Presses Space once a video has played up to a second of its own: it does not wait for whoever tests it.
+_PAUSE_AT = """(video, t_s) => new Promise((resolve) => {
+  const about = { key: " ", code: "Space", bubbles: true, cancelable: true };
+  const look = () => {
+    if (video.paused || video.currentTime < t_s) requestAnimationFrame(look);
+    else resolve(document.body.dispatchEvent(new KeyboardEvent("keydown", about)));
+  };
+  look();
+})"""
+
+
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """A folder with a library that has the session, and the session's id. Not to be changed."""
@@ -162,8 +173,9 @@ def test_two_cameras_are_heard_as_they_lie_and_a_nudge_at_once(desk: Desk, page:
     # Moved while it plays, it is heard where it is put, and the other goes on.
     page.evaluate("scheduled.length = 0")
     page.keyboard.press("Shift+Period")
-    desk.until(lambda: page.evaluate("scheduled.length >= 1"))
-    (moved,) = page.evaluate("scheduled.slice(0, 1)")
+    # Of A, which does not drift, the next piece may come in between.
+    desk.until(lambda: page.evaluate("scheduled.some((piece) => piece.rate !== 1)"))
+    moved, *_ = page.evaluate("scheduled.filter((piece) => piece.rate !== 1)")
     assert moved["zero_s"] - first["zero_s"] == pytest.approx(BEGINS_S["B"] + 0.04, abs=1e-6)
     expect(at).not_to_have_text("0:03.345")
     page.keyboard.press("Space")
@@ -219,7 +231,10 @@ def test_what_is_dropped_onto_a_new_session_is_lined_up_and_what_is_unsure_goes_
 
     # The clear one is approved; the other is listened to, moved to where it belongs, and saved.
     page.locator("body").press("a")
+    expect(row(page, clear["camera"])).to_contain_text("approved")
     expect(row(page, "C")).to_contain_text("Worth a look")
+    chosen = page.get_by_role("button", name="Camera C", exact=True)
+    expect(chosen).to_have_attribute("aria-pressed", "true")
     page.keyboard.press("Space")
     expect(page.get_by_role("button", name="Pause")).to_be_visible()
     for _ in range(abs(late_ms)):
@@ -336,8 +351,7 @@ def test_a_camera_that_nothing_tells_of_is_put_in_its_place_by_what_it_shows(
     # It goes along with what is heard.
     page.locator(".wave-box").press("ArrowRight")
     page.keyboard.press("Space")
-    desk.until(lambda: not video.evaluate("(video) => video.paused || video.currentTime < 1"))
-    page.keyboard.press("Space")
+    video.evaluate(_PAUSE_AT, 1)
     desk.until(lambda: video.evaluate("(video) => video.paused && !video.seeking"))
     minutes, seconds = page.locator(".playhead").inner_text().split(":")
     _shows(video, 60 * int(minutes) + float(seconds) - 1.2)

@@ -16,6 +16,7 @@ from mtbsync_daemon.jobs.children import ChildProcesses
 from mtbsync_daemon.jobs.cluster import DaskCluster
 from mtbsync_daemon.jobs.executor import Executor, Outcome, Progress, Task
 from mtbsync_engine import errors
+from support.daemons import PATIENCE_S
 from support.dask_cluster import ending, free_address, start_scheduler, start_worker, wait_for_workers
 
 N_SLOTS = 2
@@ -62,7 +63,7 @@ def _task(folder: Path, function: str, **params: Any) -> Task:
 
 
 async def _run(executor: Executor, task: Task) -> Outcome:
-    return await asyncio.wait_for(executor.run(task, lambda progress: None), 60)
+    return await asyncio.wait_for(executor.run(task, lambda progress: None), PATIENCE_S)
 
 
 def _outcome(opened: Open, task: Task) -> Outcome:
@@ -80,14 +81,14 @@ def _outcome(opened: Open, task: Task) -> Outcome:
 async def _until(condition: Callable[[], object]) -> None:
     began = time.monotonic()
     while not condition():
-        assert time.monotonic() - began < 30
+        assert time.monotonic() - began < PATIENCE_S
         await asyncio.sleep(0.02)
 
 
 async def _until_it_grows_no_more(path: Path) -> None:
     began, before = time.monotonic(), -1
     while (size := _size(path)) != before:
-        assert time.monotonic() - began < 30
+        assert time.monotonic() - began < PATIENCE_S
         before = size
         await asyncio.sleep(0.2)
 
@@ -284,7 +285,7 @@ def test_as_many_tasks_run_at_once_as_there_are_slots_and_the_rest_wait(opened: 
     async def meet() -> list[Outcome]:
         async with opened() as executor:
             assert executor.n_slots == N_SLOTS
-            task = _task(tmp_path, "meet", place=str(place), n=N_SLOTS, at_most_s=30)
+            task = _task(tmp_path, "meet", place=str(place), n=N_SLOTS, at_most_s=PATIENCE_S / 2)
             return await asyncio.gather(*(_run(executor, task) for _ in range(N_SLOTS + 1)))
 
     outcomes = asyncio.run(meet())

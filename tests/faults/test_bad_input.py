@@ -19,6 +19,7 @@ import numpy as np
 import psutil
 import pytest
 
+from support.daemons import PATIENCE_S, gone
 from support.program import PROGRAM, Outcome, listing, mtbsync, mtbsync_process, state
 from support.rides import RATE, Rides
 from support.videos import write_video
@@ -698,7 +699,7 @@ class _Running:
     def end(self, number: int) -> int:
         """Send a signal to all that a terminal's Ctrl-C reaches; the exit status."""
         os.killpg(self.process.pid, number)
-        status = self.process.wait(timeout=30)
+        status = self.process.wait(timeout=PATIENCE_S)
         while True:
             try:
                 read = os.read(self._terminal, 4096).decode(errors="replace")
@@ -748,7 +749,7 @@ def test_ctrl_c_ends_a_batch_with_all_its_processes(rides: Rides, tmp_path: Path
     running.process.stdout.close()
     assert "Interrupted" in running.err
     assert "Traceback" not in running.err
-    assert psutil.wait_procs(children, timeout=10)[1] == []
+    assert gone(children) == []
     # The reference's index is whole and will be used again; so is a run that was done in time.
     left = {path.name for path in (tmp_path / "out").iterdir()} - {"ref_index.npz", "batch_summary.csv"}
     assert left <= {"a", "b", "c"}
@@ -789,7 +790,7 @@ def test_a_run_whose_process_is_killed_is_a_failed_row(rides: Rides, tmp_path: P
     while not (children := [c for c in parent.children() if "spawn_main" in " ".join(c.cmdline())]):
         time.sleep(0.02)
     children[0].kill()
-    out, err = batch.communicate(timeout=60)
+    out, err = batch.communicate(timeout=PATIENCE_S)
     outcome = Outcome(batch.returncode, out, err)
     assert outcome.status == 1
     assert "died (exit status -9)" in _sentence(outcome)

@@ -57,8 +57,9 @@ def test_p3_p4_a_full_disk_is_waited_for_and_leaves_nothing_half(
     index = next((daemon.data / "artifacts" / "indexes").iterdir())
     daemon.start(largest_file_bytes=index.stat().st_size // 2)
     shutil.copy(rides.new, tmp_path / "rides" / "new.mp4")
-    waiting = daemon.until(lambda: [job for job in daemon.jobs("sync") if job["error"]])
-    assert waiting[0]["state"] == "queued"
+    waiting = daemon.until(
+        lambda: [job for job in daemon.jobs("sync") if job["error"] and job["state"] == "queued"]
+    )
     assert "could not be written" in waiting[0]["error"]
     assert list((daemon.data / "artifacts" / "indexes").iterdir()) == [index]
     daemon.kill()

@@ -21,6 +21,7 @@ from mtbsync_daemon.jobs import cluster as cluster_module
 from mtbsync_daemon.jobs.children import ChildProcesses
 from mtbsync_daemon.jobs.cluster import DaskCluster
 from mtbsync_daemon.jobs.executor import Executor, Outcome, Progress, Task
+from support.daemons import PATIENCE_S
 from support.dask_cluster import ending, free_address, start_scheduler, start_worker, wait_for_workers
 
 pytest.importorskip("distributed", reason="a cluster needs mtbsync[dask]")
@@ -75,17 +76,17 @@ async def _run_all(
     executor: Executor, tasks: Sequence[Task], on_progress: Callable[[Progress], None]
 ) -> list[Outcome]:
     runs = (executor.run(task, on_progress) for task in tasks)
-    return list(await asyncio.wait_for(asyncio.gather(*runs), 60))
+    return list(await asyncio.wait_for(asyncio.gather(*runs), PATIENCE_S))
 
 
 async def _run(executor: Executor, task: Task) -> Outcome:
-    return await asyncio.wait_for(executor.run(task, lambda progress: None), 60)
+    return await asyncio.wait_for(executor.run(task, lambda progress: None), PATIENCE_S)
 
 
 async def _until(condition: Callable[[], object]) -> None:
     began = time.monotonic()
     while not condition():
-        assert time.monotonic() - began < 120
+        assert time.monotonic() - began < PATIENCE_S
         await asyncio.sleep(0.02)
 
 
@@ -96,7 +97,7 @@ def _size(path: Path) -> int:
 async def _until_it_grows_no_more(path: Path) -> None:
     began, before = time.monotonic(), -1
     while (size := _size(path)) != before:
-        assert time.monotonic() - began < 120
+        assert time.monotonic() - began < PATIENCE_S
         before = size
         await asyncio.sleep(0.2)
 
@@ -196,22 +197,26 @@ def test_p3_no_task_outlives_a_daemon_that_was_killed(tmp_path: Path) -> None:
 
 
 def test_a_cluster_that_goes_away_and_comes_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cluster_module, "_CONNECT_WITHIN_S", 1)
+    monkeypatch.setattr(cluster_module, "_CONNECT_WITHIN_S", 3)
     address, beats = free_address(), tmp_path / "beats"
 
     async def run(
         scheduler: subprocess.Popen[bytes], worker: subprocess.Popen[bytes]
     ) -> tuple[list[Outcome], Outcome]:
         async with _connected(address) as cluster:
+            # On a busy computer it may take longer to connect.
+            while cluster.problem:
+                await _run(cluster, _task(tmp_path, "echo"))
             assert cluster.n_slots == 1
             running = asyncio.ensure_future(_run(cluster, _task(tmp_path, "beat", file=str(beats))))
             await _until(lambda: _size(beats))
             scheduler.kill()
             away = [await running]
+            # While the connection is tried again, and as that is given up.
+            away.append(await _run(cluster, _task(tmp_path, "echo")))
+            away.append(await _run(cluster, _task(tmp_path, "echo")))
             await _until_it_grows_no_more(beats)
             worker.kill()
-            away.append(await _run(cluster, _task(tmp_path, "echo")))
-            away.append(await _run(cluster, _task(tmp_path, "echo")))
             assert (cluster.n_slots, address in cluster.problem) == (1, True)
             with ending(start_scheduler(address, tmp_path), start_worker(address, tmp_path)):
                 while True:
@@ -222,7 +227,7 @@ def test_a_cluster_that_goes_away_and_comes_back(tmp_path: Path, monkeypatch: py
     scheduler, worker = start_scheduler(address, tmp_path), start_worker(address, tmp_path)
     with ending(scheduler, worker):
         wait_for_workers(address, 1)
-        away, back = asyncio.run(asyncio.wait_for(run(scheduler, worker), 60))
+        away, back = asyncio.run(asyncio.wait_for(run(scheduler, worker), PATIENCE_S))
     for outcome in away:
         assert (outcome.result, outcome.may_pass) == (None, True)
         assert address in outcome.error
@@ -262,7 +267,7 @@ def test_p3_a_scheduler_that_comes_later_does_what_has_waited(
                         assert cluster.problem == ""
                         return outcome
 
-    assert asyncio.run(asyncio.wait_for(run(), 60)).result == {"well": True}
+    assert asyncio.run(asyncio.wait_for(run(), PATIENCE_S)).result == {"well": True}
 
 
 def test_p3_a_task_that_finds_no_worker_waits_for_one(
@@ -287,7 +292,7 @@ def test_p3_a_daemon_starts_while_its_cluster_is_away(monkeypatch: pytest.Monkey
     config = Config(executor=ExecutorChoice(dask=free_address()))
 
     async def problem() -> str:
-        executor = await app._executor(config)
+        executor, _ = await app._executors(config)
         await executor.close()
         return executor.problem
 

@@ -172,7 +172,6 @@ def test_who_reads_nothing_is_in_nobody_s_way(daemon: Served, monkeypatch: pytes
     daemon.services.store.write(many)
     with _following(daemon, "0"):
         # Far more than sockets hold.
-        daemon.until(lambda: _n_streams(daemon) == 1)
         with _following(daemon) as other:
             other.next()
             (push_id,) = _push(daemon)

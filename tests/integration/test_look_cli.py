@@ -286,6 +286,9 @@ def test_edits_are_saved_beside_the_time_map_with_foreign_columns_and_known_agai
     assert shown.ask("GET", "/health")["changes"] == "of runs"
     _move(shown, run, "Drop", 3.5)
     shown.until(lambda: _rows(path)["Drop"]["t_new"] == "3.5")
+    # Where the map is fitted again the others are moved, and saved so.
+    sync = shown.recordings()["new.mp4"]["sync"]["id"]
+    shown.until(lambda: _fitted(shown.ask("GET", f"/syncs/{sync}/map")))
     markers = shown.markers(run)
     rejected = {"id": markers["Bend"]["id"], "version": markers["Bend"]["version"]}
     shown.ask("POST", f"/recordings/{run}/decisions", {"state": "rejected", "markers": [rejected]})

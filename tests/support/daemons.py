@@ -145,5 +145,5 @@ def _limit(n_bytes: int) -> None:
 
 def gone(processes: list[psutil.Process]) -> list[psutil.Process]:
     """Wait for processes to end; gives those that do not."""
-    _, alive = psutil.wait_procs(processes, timeout=30)
+    _, alive = psutil.wait_procs(processes, timeout=PATIENCE_S)
     return alive

@@ -8,8 +8,11 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from random import SystemRandom
+
+from support.daemons import PATIENCE_S
 
 _TESTS = Path(__file__).parents[1]
 
@@ -33,17 +36,20 @@ def wait_for_workers(address: str, n_workers: int) -> None:
     from distributed import Client  # noqa: PLC0415 - it is an extra
 
     async def wait() -> None:
-        async with Client(address, asynchronous=True, set_as_default=False, timeout=60) as client:
-            await client.wait_for_workers(n_workers, timeout=60)
+        async with Client(address, asynchronous=True, set_as_default=False, timeout=PATIENCE_S) as client:
+            await client.wait_for_workers(n_workers, timeout=PATIENCE_S)
 
     asyncio.run(wait())
 
 
 def free_address() -> str:
-    """Where nobody listens yet."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return f"tcp://127.0.0.1:{found.getsockname()[1]}"
+    """Where nobody listens yet. Whoever takes any port gets one from 32768 on, so that none of those would be
+    sure to be free still when the scheduler begins."""
+    for port in SystemRandom().sample(range(20_000, 32_000), 100):
+        with socket.socket() as found, suppress(OSError):
+            found.bind(("127.0.0.1", port))
+            return f"tcp://127.0.0.1:{port}"
+    raise AssertionError("no port is free")
 
 
 @contextmanager

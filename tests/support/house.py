@@ -18,6 +18,7 @@ from mtbsync_daemon.store.database import Store
 from mtbsync_daemon.store.jobs import JobRow
 from mtbsync_daemon.store.recordings import RecordingRow, StoredFile
 from mtbsync_daemon.store.trails import TrailMarker, TrailRow
+from support.daemons import PATIENCE_S
 
 Answer = Callable[[Mapping[str, Any]], Outcome]
 
@@ -221,7 +222,7 @@ class House:
             self.store.on_change(lambda: None if loop.is_closed() else _wake(loop, queue))
             await queue.recover()
             running = asyncio.create_task(queue.run())
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(PATIENCE_S):
                 while not running.done() and self._is_busy():
                     await asyncio.sleep(0.005)
             running.cancel()

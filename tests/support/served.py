@@ -35,11 +35,11 @@ from mtbsync_daemon.store.recordings import StoredFile
 from mtbsync_daemon.store.trails import TrailMarker
 from mtbsync_engine.errors import MtbsyncError
 from mtbsync_engine.media.chapters import chapter_names
+from support.daemons import PATIENCE_S
 
 TOKEN = "t0ken-of-the-test"
 DAMAGED = b"damaged"
 CHAPTER_S = 300.0
-_LONG_S = 30.0
 
 
 @dataclass
@@ -194,7 +194,7 @@ class Served:
         sent = raw if body is None else json.dumps(body).encode()
         if sent is not None:
             usual |= {"Content-Type": "application/json", "Content-Length": str(len(sent))}
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=_LONG_S)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_S)
         try:
             connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
             for name, value in (usual | dict(headers or {})).items():
@@ -266,7 +266,7 @@ class Served:
 
     def until(self, is_so: Callable[[], bool]) -> None:
         """Wait for it."""
-        end = monotonic() + _LONG_S
+        end = monotonic() + PATIENCE_S
         while not is_so():
             assert monotonic() < end, "it never came to that"
             sleep(0.01)
@@ -328,7 +328,7 @@ def served(folder: Path, settings: str = "") -> Iterator[Served]:
     thread = threading.Thread(target=lambda: asyncio.run(serve()))
     thread.start()
     try:
-        assert is_ready.wait(_LONG_S)
+        assert is_ready.wait(PATIENCE_S)
         yield ready[0]
     finally:
         for end in ends:

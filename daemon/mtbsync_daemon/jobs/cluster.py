@@ -129,7 +129,8 @@ class DaskCluster:
         async with self._connecting:
             if self._is_closed:
                 return None
-            if self._client is None or self._client.status == "closed":
+            # One that gives up takes tasks still, and never says what became of them.
+            if self._client is None or self._client.status in ("closing", "closed"):
                 try:
                     self._client = await _connect(self._address)
                 except MtbsyncError as error:
