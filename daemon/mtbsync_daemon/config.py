@@ -258,11 +258,14 @@ def remove_folder(text: str, path: Path, folder: Path) -> str:
     """`text`, from the file at `path`, without that watched folder; all else stays to the letter.
 
     Raises:
-        ConfigError: `text` cannot be understood, or does not name that folder in a table of its own.
+        ConfigError: `text` cannot be understood, or does not name that folder, or not in a table of its own.
     """
     before = understood(text, path)
+    number = next((k for k, f in enumerate(before.folder) if f.path == folder), None)
+    if number is None:
+        raise ConfigError(f"{folder} is not watched any more.")
     lines = text.splitlines(keepends=True)
-    begin = _line_of(text, ("folder", next(k for k, f in enumerate(before.folder) if f.path == folder)))
+    begin = _line_of(text, ("folder", number))
     end = begin = (begin or 1) - 1
     for k in range(begin, len(lines)):
         if k > begin and _TABLE.match(lines[k]):

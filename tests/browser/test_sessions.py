@@ -216,7 +216,7 @@ def test_what_is_dropped_onto_a_new_session_is_lined_up_and_what_is_unsure_goes_
     page.get_by_label("Title").press("Enter")
     expect(page.get_by_role("heading", name="Crash test")).to_be_visible()
     films = [made[0] / "footage" / f"camera-{label}.mp4" for label in "AC"]
-    page.locator("input[type=file]").set_input_files([*films, in_a_hall(tmp_path / "hall.mp4")])
+    page.locator("input[aria-label=Cameras]").set_input_files([*films, in_a_hall(tmp_path / "hall.mp4")])
     names = ["camera-A.mp4", "camera-C.mp4", "hall.mp4"]
     expect(page.locator(".camera .camera-file")).to_have_text(names)
     expect(page.locator(".wave-head")).to_have_count(3)
@@ -264,14 +264,14 @@ def test_a_copy_that_broke_off_goes_on_where_it_stopped(
 
     # One that is cancelled before any of it was sent leaves nothing behind.
     page.route("**/api/v1/uploads/**", lambda route: None)
-    page.locator("input[type=file]").set_input_files(made[0] / "footage" / "camera-A.mp4")
+    page.locator("input[aria-label=Cameras]").set_input_files(made[0] / "footage" / "camera-A.mp4")
     expect(cameras).to_have_count(2)
     page.get_by_role("button", name="Cancel: adding footage").click()
     expect(cameras).to_have_count(1)
     page.unroute_all(behavior="ignoreErrors")
 
     with page.expect_request(lambda request: request.method == "PATCH") as sent:
-        page.locator("input[type=file]").set_input_files(film)
+        page.locator("input[aria-label=Cameras]").set_input_files(film)
     assert sent.value.url.endswith("/uploads/first/camera-C.mp4")
     assert sent.value.headers["upload-offset"] == str(half)
     expect(cameras).to_contain_text("Ready")
@@ -281,7 +281,7 @@ def test_a_copy_that_broke_off_goes_on_where_it_stopped(
     # Of several that come at once each is told of by itself, and what cannot come leaves no camera behind.
     contents = {'Süd "2" & 100%.mp4': b"Film.", "empty.mp4": b"", "again.mp4": film.read_bytes()}
     files = [{"name": name, "mimeType": "video/mp4", "buffer": held} for name, held in contents.items()]
-    page.locator("input[type=file]").set_input_files(files)  # type: ignore[arg-type]
+    page.locator("input[aria-label=Cameras]").set_input_files(files)  # type: ignore[arg-type]
     refused = ['Süd "2" & 100%.mp4 is no file name', "empty.mp4 is empty; copy it from the card once more."]
     expect(page.locator(".now-failed li")).to_contain_text(refused)
     left_out = re.compile("^again.mp4 was left out: it is the same footage as camera A.s.$")
@@ -302,7 +302,7 @@ def test_chapters_come_to_lie_beside_the_first_of_their_camera(
     sent: list[Path] = []
     page.on("request", lambda request: sent.append(Path(request.url)) if request.method == "PATCH" else None)
     with page.expect_event("request", lambda request: request.method == "PATCH" and "GX02" in request.url):
-        page.locator("input[type=file]").set_input_files([tmp_path / name for name in names])
+        page.locator("input[aria-label=Cameras]").set_input_files([tmp_path / name for name in names])
     helmet, chest, second = (path.parent for path in sent)
     assert helmet != chest == second
 
@@ -389,7 +389,7 @@ def test_another_master_is_asked_about_where_somebody_has_decided(
     page.on("dialog", answer)
     broken = {"name": "drone.mp4", "mimeType": "video/mp4", "buffer": b"This was a film once."}
     desk.open(page, place)
-    page.locator("input[type=file]").set_input_files([broken])  # type: ignore[arg-type]
+    page.locator("input[aria-label=Cameras]").set_input_files([broken])  # type: ignore[arg-type]
     expect(page.locator(".camera.failed")).to_contain_text("drone.mp4")
     expect(row(page, "B")).to_be_visible()
     page.locator("body").press("a")
@@ -462,7 +462,7 @@ def test_a_connection_that_breaks_is_taken_up_again(desk: Desk, page: Page, made
 
     page.route("**/api/v1/uploads/**", break_once)
     desk.open(page, f"/session/{session['id']}")
-    page.locator("input[type=file]").set_input_files(made[0] / "footage" / "camera-C.mp4")
+    page.locator("input[aria-label=Cameras]").set_input_files(made[0] / "footage" / "camera-C.mp4")
     expect(page.locator(".camera")).to_contain_text("Ready")
     assert sent == ["PATCH", "GET", "PATCH"]
 
@@ -484,7 +484,7 @@ def test_everybody_can_use_it_by_day_and_by_night_and_on_a_phone(
     expect(row(page, "B")).to_be_visible()
     page.locator("body").press("Period")
     damaged = {"name": f"{LONG}.mp4", "mimeType": "video/mp4", "buffer": b"This was a film once."}
-    page.locator("input[type=file]").set_input_files([damaged])  # type: ignore[list-item]
+    page.locator("input[aria-label=Cameras]").set_input_files([damaged])  # type: ignore[list-item]
     expect(page.locator(".camera.failed")).to_contain_text("Failed")
     for summary in page.locator("details.section > summary").all():
         summary.click()

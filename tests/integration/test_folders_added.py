@@ -8,6 +8,7 @@ import os
 import sys
 import tomllib
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mtbsync_daemon.config import Config, ConfigError, add_folder, load_config, remove_folder, understood
+from support.daemons import PATIENCE_S
 from support.served import Reply, Served, served
 
 WHERE = Path("mtbsync.toml")
@@ -166,6 +168,20 @@ def test_it_can_be_taken_off_again_and_its_runs_stay(daemon: Served, tmp_path: P
     daemon.ask("POST", "/api/v1/folders/forget", {"path": str(more)})
     assert _settings(daemon) == before
     assert len(daemon.get("/recordings")["recordings"]) == 1
+
+
+def test_what_two_take_out_at_once_is_gone_for_the_second(daemon: Served, tmp_path: Path) -> None:
+    rides = str(_made(tmp_path / "rides"))
+    _add(daemon, Path(rides))
+
+    async def both() -> list[BaseException | None]:
+        edit = partial(remove_folder, path=daemon.services.settings.path, folder=Path(rides))
+        changes = (daemon.services.settings.change(edit) for _ in range(2))
+        return list(await asyncio.wait_for(asyncio.gather(*changes, return_exceptions=True), PATIENCE_S))
+
+    first, second = asyncio.run_coroutine_threadsafe(both(), daemon.loop).result()
+    assert (first, str(second)) == (None, f"{rides} is not watched any more.")
+    assert _add(daemon, Path(rides)).status == 200
 
 
 def test_a_folder_is_the_same_however_its_path_is_written(daemon: Served, tmp_path: Path) -> None:

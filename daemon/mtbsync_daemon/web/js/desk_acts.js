@@ -7,6 +7,8 @@ import { html } from "./lib.js";
 
 /** Markers whose decision is on its way. */
 const underway = new Set();
+/** The names of markers that are being added where their runs stand. */
+const adding = new Set();
 
 /** A button; where it can do nothing (`isOff`) it says so and keeps the focus, which `disabled` would take from it. */
 export function Act({ act, isOff = false, children, ...given }) {
@@ -69,7 +71,8 @@ export async function decideAll(run, ids, state) {
   const able = ids.filter((id) => state === "rejected" || (run.marker(id)?.t_s ?? null) !== null);
   if (able.length === 0) return;
   await run.decide(able, state);
-  run.store.set({ ticked: new Set() });
+  // What was ticked meanwhile stays so.
+  run.store.set({ ticked: new Set([...run.store.get().ticked].filter((id) => !ids.includes(id))) });
   say(`${count(able.length, "marker")} ${state}.`);
 }
 
@@ -119,14 +122,22 @@ export async function samePlace(run, pair) {
     + "The map is fitted again.");
 }
 
-/** Put a marker on this run alone, where it stands, and have a person name it. */
+/** Put a marker on this run alone, where it stands, and have a person name it; once there, however often it is said. */
 export async function addHere(run, pair) {
   pair.pause();
   const t_s = pair.t_new_s;
-  const { map, recording } = run.store.get();
+  const { map, recording, selected } = run.store.get();
   const t_ref_s = map === null ? NaN : map.toRef(t_s);
   const fields = { name: `Marker at ${clock(t_s, 1)}`, t_s: Math.min(t_s, recording.duration_s) };
-  const made = await run.addMarker({ ...fields, t_ref_s: Number.isNaN(t_ref_s) ? null : t_ref_s });
+  if (adding.has(fields.name)) return;
+  adding.add(fields.name);
+  const isFocusThere = focusNow();
+  const made = await run.addMarker({ ...fields, t_ref_s: Number.isNaN(t_ref_s) ? null : t_ref_s })
+    .finally(() => adding.delete(fields.name));
+  if (run.store.get().selected !== selected || !isFocusThere()) {
+    say(`${made.name} is added.`);
+    return;
+  }
   run.store.set({ filter: "all", sought: "" });
   choose(run, pair, made.id);
   nameSelected();
@@ -139,6 +150,19 @@ export function nameSelected() {
     field?.focus();
     field?.select();
   }));
+}
+
+/** What tells later whether the focus is where it is now, or gone with what had it: nobody went on to anything else. */
+export function focusNow() {
+  const before = document.activeElement;
+  return () => [before, document.body].includes(document.activeElement);
+}
+
+/** Do it, and go to the page that it gives, unless a person has gone elsewhere meanwhile. */
+export async function goOn(act) {
+  const here = location.hash;
+  const there = await act();
+  if (location.hash === here) location.hash = there;
 }
 
 /** Do it, and tell a person where that goes wrong. */

@@ -1,8 +1,9 @@
 /** What goes out of mtbsync: files for editors, each with what it does not carry, and markers straight into Resolve. */
 
 import { ask, complain, onEvent, part, say } from "./api.js";
+import { Loads } from "./changes.js";
 import { count, moment } from "./format.js";
-import { debounced, html, useEffect, useRef, useState, useStore } from "./lib.js";
+import { debounced, html, useEffect, useMemo, useOnce, useRef, useState, useStore } from "./lib.js";
 
 // A person who puts markers right does so one after the other.
 const PAUSE_MS = 400;
@@ -79,6 +80,12 @@ function useOffers(run) {
     if (job.state === "done") say(`${format} is written.`);
   };
 
+  // Once at a time: what was asked before a job ended may come after that was heard of.
+  const looks = useMemo(() => new Loads(() => {
+    const active = Object.entries(known.current).filter(([, job]) => isActive(job));
+    return Promise.all(active.map(([format, { id }]) => look(format, id)));
+  }), [run]);
+
   useEffect(() => {
     const soon = debounced(() => load().catch(complain), PAUSE_MS);
     load().catch(complain);
@@ -87,7 +94,7 @@ function useOffers(run) {
       for (const [format, job] of Object.entries(known.current)) {
         if (!isActive(job) || (job.id !== id && kind !== "reload")) continue;
         if (kind === "progress") note(format, { ...job, progress: { stage, done } });
-        else look(format, job.id).catch(complain);
+        else looks.now().catch(complain);
       }
     });
     return () => {
@@ -98,8 +105,10 @@ function useOffers(run) {
 
   const write = async (format) => {
     const body = { recording: run.id, formats: [format] };
-    const { job } = await ask("/exports", { method: "POST", body });
-    await look(format, job);
+    const { job: id } = await ask("/exports", { method: "POST", body });
+    // From now on what happens to it is heard.
+    note(format, { id, state: "queued", progress: null });
+    await looks.now();
   };
   return [found, (format) => write(format).catch(complain), jobs];
 }
@@ -171,8 +180,8 @@ function Resolve({ run }) {
   }, []);
   if (link === null) return null;
   const sent = link.requests.find((request) => request.recording === run.id);
-  const send = () => ask("/resolve/requests", { method: "POST", body: { recording: run.id } })
-    .then(look).catch(complain);
+  const send = useOnce(() => ask("/resolve/requests", { method: "POST", body: { recording: run.id } })
+    .then(look).catch(complain));
   return html`
     <h3>DaVinci Resolve</h3>
     <div class="acts">

@@ -1,8 +1,9 @@
 /** The run that is open: what is known of it, and what a person can do with it. Every change is saved as it is made. */
 
-import { ask, complain, onEvent, part, say } from "./api.js";
+import { Refused, ask, complain, onEvent, part, say } from "./api.js";
+import { Changes, Loads } from "./changes.js";
 import { Store, debounced } from "./lib.js";
-import { Changes, Loads, Places } from "./marker_places.js";
+import { Places } from "./marker_places.js";
 import { TimeMap } from "./timemap.js";
 
 const PAUSE_MS = 80;
@@ -107,12 +108,18 @@ export class OpenRun {
     return this.store.get().markers.find((marker) => marker.id === id);
   }
 
+  /** The version of a marker as it is shown now. */
+  #versionOf(id) {
+    const marker = this.marker(id);
+    if (marker === undefined) throw new Refused(404, "That marker is gone; it was removed meanwhile.");
+    return marker.version;
+  }
+
   /** Change a marker as it is shown now; whoever changed it meanwhile is not overruled. */
   async patchMarker(id, change) {
     await this.#changes.make(() => {
-      const { version } = this.marker(id);
       const path = `/recordings/${part(this.id)}/markers/${part(id)}`;
-      return ask(path, { method: "PATCH", body: change, etag: `"${version}"` });
+      return ask(path, { method: "PATCH", body: change, etag: `"${this.#versionOf(id)}"` });
     });
   }
 
@@ -126,7 +133,7 @@ export class OpenRun {
   async decide(ids, state) {
     await this.#places.send();
     await this.#changes.make(() => {
-      const markers = ids.map((id) => ({ id, version: this.marker(id).version }));
+      const markers = ids.map((id) => ({ id, version: this.#versionOf(id) }));
       return ask(`/recordings/${part(this.id)}/decisions`, { method: "POST", body: { state, markers } });
     });
   }

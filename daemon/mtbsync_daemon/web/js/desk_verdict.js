@@ -1,7 +1,7 @@
 /** How a run lies on its trail, in words, and what a person has to say to that. */
 
 import { all, ask, complain, part, say } from "./api.js";
-import { html, useEffect, useState, useStore } from "./lib.js";
+import { html, useEffect, useOnce, useState, useStore } from "./lib.js";
 
 const WORDS = {
   accept: ["good", "Lined up"],
@@ -68,7 +68,7 @@ export function Verdict({ run }) {
   const isOpen = sync?.state === "done" && !sync.accepted;
   const isIdle = !sync || ["done", "cancelled", "failed"].includes(sync.state);
   const needsAct = !isReadOnly && !recording.is_reference && isIdle && !sync?.accepted;
-  const act = (work) => work().then(() => run.reload()).catch(complain);
+  const act = useOnce((work) => work().then(() => run.reload()).catch(complain));
   const judge = (word) => act(() => decide(recording, sync, word));
   return html`
     <section class="verdict" aria-label="How this run lies on its trail">

@@ -5,17 +5,21 @@ import { html, useEffect, useRef, useState } from "./lib.js";
 
 /**
  * The folder that is shown (`disk`, null before the first), the path in a field beside it (`typed`), what stands in the
- * way (`problem`), and `go(path)`, where "" is the computer itself. `typedOf(disk)` is what the field says on arrival.
+ * way (`problem`), whether another folder `isComing`, and `go(path)`, where "" is the computer itself. `typedOf(disk)`
+ * is what the field says on arrival.
  */
 export function useDisk(typedOf) {
   const [disk, show] = useState(null);
   const [typed, type] = useState("");
   const [problem, tell] = useState("");
+  const [isComing, come] = useState(false);
   const newest = useRef(0);
   const go = async (path) => {
     const mine = ++newest.current;
+    come(true);
     const found = await ask(path ? `/disk?path=${part(path)}` : "/disk").catch((error) => ({ refused: error.message }));
     if (mine !== newest.current) return;
+    come(false);
     tell(found.refused ?? "");
     if (found.refused) return;
     show(found);
@@ -23,7 +27,7 @@ export function useDisk(typedOf) {
     type((now) => (now === typed ? typedOf(found) : now));
   };
   useEffect(() => { go(""); }, []);
-  return { disk, typed, type, problem, tell, go };
+  return { disk, typed, type, problem, tell, isComing, go };
 }
 
 /** The folders of `disk`, and the one above it, to go to. */

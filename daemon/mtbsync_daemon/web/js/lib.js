@@ -48,6 +48,15 @@ export function useStore(store, selector = (state) => state) {
   return selected.current;
 }
 
+/** For a component: `act`, once at a time for the same `deps`; called again meanwhile, it gives what is under way. */
+export function useOnce(act, deps = []) {
+  const underway = useMemo(() => ({ current: null }), deps);
+  return (...given) => {
+    underway.current ??= act(...given).finally(() => { underway.current = null; });
+    return underway.current;
+  };
+}
+
 /**
  * Call `work` at most once in `wait_ms`, after the last of several calls; `.now()` does it at once if it waits,
  * `.cancel()` not at all.

@@ -1,4 +1,4 @@
-/** Changes of markers one after the other, and markers that are moved faster than the daemon is told. */
+/** Markers that are moved faster than the daemon is told. */
 
 import { complain } from "./api.js";
 import { debounced } from "./lib.js";
@@ -8,47 +8,6 @@ const NUDGED_MS = 350;
 
 /** Those that have no place come last. */
 const byPlace = (one, other) => (one.t_s ?? Infinity) - (other.t_s ?? Infinity) || one.id.localeCompare(other.id);
-
-/** Changes that are made one after the other, each on what the one before left; `reload` loads what came of one. */
-export class Changes {
-  #last = Promise.resolve();
-
-  constructor(reload) {
-    this.reload = reload;
-  }
-
-  /** What `make()` gives, once that is loaded, also where it was refused because somebody else came first. */
-  make(make) {
-    const done = this.#last.then(make).finally(this.reload);
-    this.#last = done.catch(() => {});
-    return done;
-  }
-}
-
-/** Loading that runs once at a time: `load()` loads everything anew. */
-export class Loads {
-  #loading = null;
-  #again = null;
-
-  constructor(load) {
-    this.load = load;
-  }
-
-  /** Load; gives when what is there now has been loaded. */
-  now() {
-    if (this.#loading === null) {
-      this.#loading = this.load().finally(() => { this.#loading = null; });
-      return this.#loading;
-    }
-    // What is being loaded may be older than what the caller knows of.
-    const again = () => {
-      this.#again = null;
-      return this.now();
-    };
-    this.#again ??= this.#loading.then(again, again);
-    return this.#again;
-  }
-}
 
 /**
  * Where markers were put that the daemon has not been told of yet. `tell(id, t_s)` tells it and loads what came of

@@ -51,9 +51,10 @@ export function useDrop(isOff, add) {
 
 function AddFootage({ onFolder }) {
   const input = useRef();
-  const chosen = () => {
-    add([...input.current.files]);
-    input.current.value = "";
+  // Of the field itself: this page may have been left while the files were chosen.
+  const chosen = ({ target }) => {
+    add([...target.files]);
+    target.value = "";
   };
   return html`
     <p class="acts">
@@ -97,9 +98,12 @@ function Filters() {
   const filter = useStore(library.store, (state) => state.filter);
   const trails = useStore(library.store, (state) => state.trails);
   const nWaiting = useStore(library.store, ({ waiting }) => waiting.length);
-  const [typed, type] = useState(filter.q);
-  useEffect(() => type(filter.q), [filter.q]);
-  const seek = useMemo(() => debounced((q) => library.filter({ q }), TYPING_MS), []);
+  // What is not sought yet; null where there is no more of that.
+  const [typed, type] = useState(null);
+  const seek = useMemo(() => debounced((q) => {
+    library.filter({ q });
+    type(null);
+  }, TYPING_MS), []);
   const typing = (event) => {
     type(event.target.value);
     seek(event.target.value);
@@ -112,7 +116,7 @@ function Filters() {
           onClick=${() => library.filter({ show })}>${text}
           ${show === "waiting" && nWaiting > 0 && html` <strong>${nWaiting}</strong>`}</button>`)}</div>
       <label class="runs-search"><span class="visually-hidden">Part of the name</span>
-        <input type="search" placeholder="Part of the name" value=${typed} onInput=${typing} /></label>
+        <input type="search" placeholder="Part of the name" value=${typed ?? filter.q} onInput=${typing} /></label>
       ${trails.size > 0 && html`<label><span class="visually-hidden">On which trail</span>
         <select value=${filter.trail} onChange=${choose}>
           <option value="">Every trail</option><${TrailOptions} trails=${trails} /></select></label>`}
@@ -151,10 +155,29 @@ function Nothing() {
     ${" "}<button type="button" onClick=${() => library.showAll()}>Show all</button></p>`;
 }
 
+/** What waits; while a person has the focus in a form, what waited before: a card that goes elsewhere is drawn anew. */
+function useWaiting() {
+  const waiting = useStore(library.store, (state) => state.waiting);
+  const shown = useRef(waiting);
+  const [isTyping, be] = useState(false);
+  useEffect(() => {
+    const look = ({ target }) => be(target.closest("li.run form") !== null);
+    const leave = ({ relatedTarget }) => relatedTarget === null && document.hasFocus() && be(false);
+    addEventListener("focusin", look);
+    addEventListener("focusout", leave);
+    return () => {
+      removeEventListener("focusin", look);
+      removeEventListener("focusout", leave);
+    };
+  }, []);
+  if (!isTyping) shown.current = waiting;
+  return shown.current;
+}
+
 function List({ isReadOnly }) {
   const filter = useStore(library.store, (state) => state.filter);
   const listed = useStore(library.store, (state) => state.listed);
-  const waiting = useStore(library.store, (state) => state.waiting);
+  const waiting = useWaiting();
   const card = (id) => html`<${Card} key=${id} id=${id} library=${library} isReadOnly=${isReadOnly} />`;
   if (listed === null) return html`<p class="quiet">Loading …</p>`;
   if (!isAll(filter)) return html`<ul class="runs">${listed.map(card)}</ul>`;

@@ -3,7 +3,7 @@
 import { ask, complain, part, say } from "./api.js";
 import { decide, lineUp, verdictOf } from "./desk_verdict.js";
 import { clock, count, percent, when } from "./format.js";
-import { html, useState, useStore } from "./lib.js";
+import { html, useOnce, useState, useStore } from "./lib.js";
 import { Still } from "./runs_still.js";
 import { runningOf, waits } from "./runs_store.js";
 
@@ -32,12 +32,7 @@ async function carryOut(act) {
 /** A button that does something, once at a time. */
 function Act({ text, about, act }) {
   // Not `disabled`, which would take the focus away.
-  const [isBusy, be] = useState(false);
-  const go = () => {
-    if (isBusy) return;
-    be(true);
-    carryOut(act).then(() => be(false));
-  };
+  const go = useOnce(() => carryOut(act));
   return html`<button type="button" aria-label=${`${text}: ${about}`} onClick=${go}>${text}</button>`;
 }
 
@@ -105,9 +100,10 @@ function Choices({ recording, library }) {
   const { sync, name } = recording;
   const [trail, choose] = useState("");
   const [trailName, call] = useState(name.replace(/\.[^.]*$/, ""));
+  const go = useOnce(carryOut);
   const submit = (act) => (event) => {
     event.preventDefault();
-    carryOut(act);
+    go(act);
   };
   const lineItUp = () => lineUp(recording, trails.get(trail)).then(() => library.refresh(recording.id));
   return html`

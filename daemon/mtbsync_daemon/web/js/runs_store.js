@@ -1,6 +1,7 @@
 /** What the library holds, as far as a person has looked: loaded in pieces, and kept as it is now. */
 
 import { all, ask, complain, onEvent, part } from "./api.js";
+import { Changes, Loads } from "./changes.js";
 import { Store, debounced } from "./lib.js";
 
 const PAGE = 50;
@@ -32,11 +33,14 @@ export class Library {
   #end = null;
   #cursor = "";
   #nAsked = 0;
-  // The number of what is shown, as it was asked for: of each recording, and of "jobs" and "head".
+  // The number of what is shown, as it was asked for: of each recording and its exports, and of "jobs" and "head".
   #shown = new Map();
   #listing = { asked: 0, done: null };
   #stale = [];
   #soon = debounced(() => this.#catchUp().catch(complain), PAUSE_MS);
+  #trails = new Loads(() => this.#loadTrails());
+  #folders = new Loads(() => this.#loadFolders());
+  #changes = new Changes(() => this.#folders.now());
 
   /** Load what is there now, and follow what happens. */
   open() {
@@ -51,7 +55,7 @@ export class Library {
 
   reload() {
     // What is seen first is asked for first; what waits comes with the list, so that nothing jumps.
-    const first = [this.#list(this.#waiting()), this.#trails(), this.#folders()];
+    const first = [this.#list(this.#waiting()), this.#trails.now(), this.#folders.now()];
     Promise.all(first).then(() => Promise.all([this.#jobs(), this.#exports(), this.#refused()])).catch(complain);
   }
 
@@ -84,6 +88,11 @@ export class Library {
     const found = await ask(`/recordings/${part(id)}`).catch(unlessGone);
     if (found) this.#put([found], asked);
     else if (this.#isNews(id, asked)) this.#drop(id);
+  }
+
+  /** Change which folders are watched: `rest` of the address and `body` say how. */
+  changeFolders(rest, body) {
+    return this.#changes.make(() => ask(`/folders${rest}`, { method: "POST", body }));
   }
 
   // --- loading ---
@@ -138,11 +147,11 @@ export class Library {
     this.#put(await all("/recordings?show=waiting", "recordings", 200), asked);
   }
 
-  async #folders() {
+  async #loadFolders() {
     this.store.set({ folders: (await ask("/folders")).folders });
   }
 
-  async #trails() {
+  async #loadTrails() {
     const trails = await all("/trails", "trails");
     this.store.set({ trails: new Map(trails.map((trail) => [trail.id, trail])) });
   }
@@ -157,15 +166,23 @@ export class Library {
   }
 
   async #exports() {
+    const asked = ++this.#nAsked;
     const found = await all("/exports", "exports", MOST_EXPORTS);
-    const exports = new Map();
-    for (const made of found) exports.set(made.recording, [...(exports.get(made.recording) ?? []), made]);
-    this.store.set({ exports });
+    const ids = new Set([...this.store.get().exports.keys(), ...found.map(({ recording }) => recording)]);
+    this.#putExports(found, [...ids], asked);
   }
 
   async #exportsOf(id) {
-    const made = await all(`/exports?recording=${part(id)}`, "exports");
-    this.store.set({ exports: new Map(this.store.get().exports).set(id, made) });
+    const asked = ++this.#nAsked;
+    this.#putExports(await all(`/exports?recording=${part(id)}`, "exports"), [id], asked);
+  }
+
+  /** Show the exports of these recordings, which are among those `found`. */
+  #putExports(found, ids, asked) {
+    const exports = new Map(this.store.get().exports);
+    const news = ids.filter((id) => this.#isNews(`exports of ${id}`, asked));
+    for (const id of news) exports.set(id, found.filter(({ recording }) => recording === id));
+    this.store.set({ exports });
   }
 
   async #refused() {
@@ -203,7 +220,7 @@ export class Library {
       return;
     }
     const loads = [];
-    if (of("trail").size) loads.push(this.#trails());
+    if (of("trail").size) loads.push(this.#trails.now());
     if (of("file").size) loads.push(this.#refused());
     if (jobs.size) {
       loads.push(this.#jobs());

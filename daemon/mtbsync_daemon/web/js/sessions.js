@@ -1,10 +1,10 @@
 /** All sessions: how far each is, and what waits for a person. */
 
 import { all, ask, complain, onEvent, part } from "./api.js";
+import { Loads } from "./changes.js";
 import { count, percent } from "./format.js";
-import { Store, debounced, html, useEffect, useMemo, useState, useStore } from "./lib.js";
-import { attempt } from "./desk_acts.js";
-import { Loads } from "./marker_places.js";
+import { Store, debounced, html, useEffect, useMemo, useOnce, useState, useStore } from "./lib.js";
+import { attempt, goOn } from "./desk_acts.js";
 import { Thumbnail, useStopped } from "./sessions_cameras.js";
 import { STATES, isTitle, stateOf, waitsOf } from "./sessions_words.js";
 
@@ -42,15 +42,14 @@ function today() {
 }
 
 function New({ onClose }) {
+  const make = useOnce((body) => attempt(() => goOn(async () => {
+    const made = await ask("/sessions", { method: "POST", body });
+    return `#/session/${part(made.id)}`;
+  })));
   const begin = (event) => {
     event.preventDefault();
     const { title, date, project, location: where } = Object.fromEntries(new FormData(event.currentTarget));
-    if (!isTitle(title)) return;
-    attempt(async () => {
-      const body = { title, project, location: where, date: date || null };
-      const made = await ask("/sessions", { method: "POST", body });
-      location.hash = `#/session/${part(made.id)}`;
-    });
+    if (isTitle(title)) make({ title, project, location: where, date: date || null });
   };
   return html`
     <section class="section" aria-labelledby="new-title">

@@ -1,9 +1,10 @@
 /** A session's cameras: how far each is, and adding more by dropping files or by naming one on this computer. */
 
 import { part, say } from "./api.js";
+import { Changes } from "./changes.js";
 import { Folders, useDisk } from "./disk.js";
 import { clock, percent, rate } from "./format.js";
-import { html, useRef, useState, useStore } from "./lib.js";
+import { html, useOnce, useRef, useState, useStore } from "./lib.js";
 import { Act, attempt } from "./desk_acts.js";
 import { Dialog, close } from "./keys.js";
 import { stageOf } from "./runs_card.js";
@@ -79,6 +80,11 @@ function Progress({ camera, progress }) {
 }
 
 function Rename({ open, camera, onDone }) {
+  const call = useOnce((label) => attempt(async () => {
+    await open.rename(camera.label, label);
+    say(`Camera ${camera.label} is called ${label} now.`);
+    onDone();
+  }));
   const rename = (event) => {
     event.preventDefault();
     const label = event.currentTarget.elements.label.value.trim();
@@ -86,11 +92,7 @@ function Rename({ open, camera, onDone }) {
       say("A camera needs a name.");
       return;
     }
-    attempt(async () => {
-      await open.rename(camera.label, label);
-      say(`Camera ${camera.label} is called ${label} now.`);
-      onDone();
-    });
+    call(label);
   };
   const id = `label-${camera.label}`;
   return html`<form class="acts" onSubmit=${rename}>
@@ -135,8 +137,12 @@ function Camera({ open, camera }) {
 /** What the chapters of one recording have in common, and what lies beside it. */
 const takeOf = ({ name }) => CHAPTER.exec(name)?.[1] ?? name.replace(/\.[^.]*$/u, "");
 
-/** Add these files as cameras, and send them. */
-export async function bring(open, files) {
+const brought = new Changes(() => {});
+
+/** Add these files as cameras, and send them: those of one drop after those of another, as names may be alike. */
+export const bring = (open, files) => brought.make(() => bringOnes(open, files));
+
+async function bringOnes(open, files) {
   if (!files.some(({ name }) => isVideo(name))) {
     say("None of that is a video that mtbsync knows by its name.");
     return;

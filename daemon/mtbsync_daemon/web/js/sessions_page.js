@@ -1,9 +1,10 @@
 /** One session: its cameras, how they lie on each other, hearing and moving them, and what goes out of it. */
 
 import { complain, notices, say } from "./api.js";
+import { Changes } from "./changes.js";
 import { clock } from "./format.js";
 import { html, useEffect, useLayoutEffect, useMemo, useRef, useState, useStore } from "./lib.js";
-import { Act, attempt } from "./desk_acts.js";
+import { Act, attempt, goOn } from "./desk_acts.js";
 import { Help, useKeys } from "./keys.js";
 import { useDrop } from "./runs.js";
 import { Cameras, bring, useStopped } from "./sessions_cameras.js";
@@ -197,6 +198,8 @@ function About({ open }) {
   // As it was when the person began to type.
   const base = useRef(session);
   const [clash, tell] = useState([]);
+  // Saved once more before the first is, it is of what that leaves.
+  const saves = useMemo(() => new Changes(() => {}), []);
   const save = async (typed) => {
     const before = textsOf(base.current);
     const names = Object.keys(typed).filter((name) => typed[name] !== before[name]);
@@ -218,7 +221,7 @@ function About({ open }) {
   const submit = (event) => {
     event.preventDefault();
     const typed = Object.fromEntries(new FormData(event.currentTarget));
-    if (isTitle(typed.title) && isMeant(open, typed.master, base.current)) attempt(() => save(typed));
+    if (isTitle(typed.title) && isMeant(open, typed.master, base.current)) attempt(() => saves.make(() => save(typed)));
   };
   return html`
     <form class="session-form" onSubmit=${submit}>
@@ -270,8 +273,7 @@ function Opened({ open }) {
   useEffect(() => { document.title = `${session.title} – mtbsync`; }, [session.title]);
   const remove = async () => {
     if (!confirm(`Forget the session ${session.title}? Its footage stays where it is.`)) return;
-    await open.forget();
-    location.hash = "#/sessions";
+    await goOn(() => open.forget().then(() => "#/sessions"));
   };
   return html`
     <div class="session">

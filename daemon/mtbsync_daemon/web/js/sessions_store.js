@@ -1,9 +1,9 @@
 /** The session that is open: what is known of it, where its cameras lie, and what a person does with it. */
 
 import { ask, complain, onEvent, part, say } from "./api.js";
+import { Changes, Loads } from "./changes.js";
 import { rate } from "./format.js";
 import { Store, debounced } from "./lib.js";
-import { Changes, Loads } from "./marker_places.js";
 import { decidedOf, isOpen, lies } from "./sessions_words.js";
 
 const PAUSE_MS = 80;
@@ -47,7 +47,9 @@ export class OpenSession {
   #end;
   #loads = new Loads(() => this.#load());
   #changes = new Changes(() => this.reload());
-  // Labels of cameras whose correction is on its way.
+  // Each decision is on what the one before left, also of what a person moved meanwhile.
+  #decisions = new Changes(() => {});
+  // Labels of cameras that a decision on is on its way.
   #saving = new Set();
   // What cameras are about to be called, by their labels.
   #renamed = new Map();
@@ -219,43 +221,46 @@ export class OpenSession {
   }
 
   /** Save where a person has put a camera. */
-  async correct(label) {
+  correct(label) {
+    return this.#decisions.make(() => this.#correct(label));
+  }
+
+  async #correct(label) {
     const draft = this.store.get().drafts.get(label);
     if (draft === undefined) return;
     const { offset_ms, drift_ppm } = draft;
-    this.#saving.add(label);
-    try {
-      if (!await this.#decide(label, { status: "corrected", offset_ms, drift_ppm }, draft.version)) return;
-      // Unless it was moved on meanwhile.
-      if (this.store.get().drafts.get(label) === draft) this.leave(label);
-      else this.rebase(label);
-      say(`Camera ${label} is corrected to ${lies(draft)}.`);
-    } finally {
-      this.#saving.delete(label);
-      this.#keep(this.store.get().drafts);
-    }
+    if (!await this.#decide(label, { status: "corrected", offset_ms, drift_ppm })) return;
+    say(`Camera ${label} is corrected to ${lies(draft)}.`);
   }
 
   /** Say that a camera lies right as it was found. */
-  async approve(label) {
+  approve(label) {
+    return this.#decisions.make(() => this.#approve(label));
+  }
+
+  async #approve(label) {
     if (this.#isMoved(label)) return;
     if (!isOpen(this.placement(label))) {
       say(`Camera ${label} is ${decidedOf(this.placement(label))} already.`);
       return;
     }
-    if (!await this.#decide(label, { status: "approved" }, this.placement(label).version)) return;
+    if (!await this.#decide(label, { status: "approved" })) return;
     say(`Camera ${label} is approved.`);
-    this.#goOn();
+    this.#goOn(label);
   }
 
   /** Take back what was decided on a camera. */
-  async takeBack(label) {
+  takeBack(label) {
+    return this.#decisions.make(() => this.#takeBack(label));
+  }
+
+  async #takeBack(label) {
     if (this.#isMoved(label)) return;
     if (isOpen(this.placement(label))) {
       say(`Nobody has decided on camera ${label} yet.`);
       return;
     }
-    if (!await this.#decide(label, { status: "pending" }, this.placement(label).version)) return;
+    if (!await this.#decide(label, { status: "pending" })) return;
     say(`Camera ${label} lies as it was found again, and waits for you.`);
   }
 
@@ -273,10 +278,17 @@ export class OpenSession {
   }
 
   /** Tell what a person decided; whether that counts, as nobody else was quicker. */
-  async #decide(label, body, version) {
-    const etag = `"${version}"`;
+  async #decide(label, body) {
+    const draftOf = () => this.store.get().drafts.get(label);
+    const draft = draftOf();
+    const etag = `"${(draft ?? this.placement(label)).version}"`;
+    this.#saving.add(label);
     try {
       await this.#changes.make(() => ask(pathOf(this.id, label, "/placement"), { method: "PUT", body, etag }));
+      // Unless it was moved on meanwhile.
+      const now = draftOf();
+      if (now === draft) this.leave(label);
+      else if (now !== undefined) this.rebase(label);
       return true;
     } catch (error) {
       if (error.status !== CHANGED) throw error;
@@ -285,13 +297,16 @@ export class OpenSession {
         say(`Camera ${label} was changed in another window meanwhile; look at it again.`);
       }
       return false;
+    } finally {
+      this.#saving.delete(label);
+      this.#keep(this.store.get().drafts);
     }
   }
 
-  /** The next camera that waits is the one to look at. */
-  #goOn() {
-    const { session, selected } = this.store.get();
-    if (isOpen(this.placement(selected))) return;
+  /** Of those that wait the next is the one to look at, unless a person has gone on from `label` by themselves. */
+  #goOn(label) {
+    const { session, selected, drafts } = this.store.get();
+    if (selected !== label || drafts.has(label)) return;
     const next = session.placements.find(isOpen);
     if (next !== undefined) this.select(next.camera);
   }

@@ -1,7 +1,8 @@
 /** The page of a trail: its reference, the markers that every run gets, and its runs. */
 
 import { Refused, all, ask, complain, onEvent, part, say } from "./api.js";
-import { Act, attempt, choose } from "./desk_acts.js";
+import { Changes, Loads } from "./changes.js";
+import { Act, attempt, choose, focusNow, goOn } from "./desk_acts.js";
 import { Moves } from "./desk_edit.js";
 import { useCurrent } from "./desk_list.js";
 import { Players } from "./desk_players.js";
@@ -11,8 +12,8 @@ import { clock, count, when } from "./format.js";
 import { Grid } from "./grid.js";
 import { Dialog, Keys, close } from "./keys.js";
 import { Fields, Swatch, Words, draftsOf, useKept } from "./marker_form.js";
-import { Changes, Loads, Places } from "./marker_places.js";
-import { Store, debounced, html, useEffect, useMemo, useState, useStore } from "./lib.js";
+import { Places } from "./marker_places.js";
+import { Store, debounced, html, useEffect, useMemo, useOnce, useState, useStore } from "./lib.js";
 
 const FIELDS = ["name", "colour", "comment", "duration_s"];
 const PAUSE_MS = 80;
@@ -233,10 +234,7 @@ function Remove({ open, onClose }) {
   const { trail, runs } = open.store.get();
   const remove = (event) => {
     close(event);
-    attempt(async () => {
-      await open.remove();
-      location.hash = "#/";
-    });
+    attempt(() => goOn(() => open.remove().then(() => "#/")));
   };
   return html`
     <${Dialog} label="Remove the trail" onClose=${onClose}>
@@ -282,13 +280,14 @@ function Markers({ open, pair }) {
 }
 
 function Acts({ open, pair, marker, drafts }) {
-  const remove = async () => {
+  const remove = useOnce(async () => {
+    const isFocusThere = focusNow();
     await drafts.keep(marker.id);
     await open.removeMarker(marker.id);
     drafts.forget(marker.id);
-    document.querySelector(".of-trail .grid")?.focus();
+    if (isFocusThere()) document.querySelector(".of-trail .grid")?.focus();
     say(`${marker.name} is no longer on the trail.`);
-  };
+  }, [marker.id]);
   return html`
     <${Moves} label="Move it on the reference" run=${open} pair=${pair} marker=${marker}>
       <${Act} act=${remove}>Delete it<//>
