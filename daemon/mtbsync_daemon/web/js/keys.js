@@ -4,7 +4,7 @@ import { PLAYER_KEYS } from "./desk_players.js";
 import { Act, addHere, attempt, decideSelected, nudge, samePlace, tick, walk } from "./desk_acts.js";
 import { say } from "./api.js";
 import { clock } from "./format.js";
-import { html, useEffect, useLayoutEffect, useMemo, useRef, useState, useStore } from "./lib.js";
+import { html, useLayoutEffect, useMemo, useRef, useState, useStore } from "./lib.js";
 
 const OFF = "keys-are-off";
 
@@ -76,7 +76,8 @@ const keysAreOn = () => localStorage.getItem(OFF) === null;
 
 /** Have `entries` done when their keys are pressed, with what is `given`. */
 export function useKeys(given, entries) {
-  useEffect(() => {
+  // As soon as it is drawn: what is pressed at once counts.
+  useLayoutEffect(() => {
     const keys = new Map(entries.map((entry) => [entry.key, entry]));
     const pressed = (event) => {
       if (event.defaultPrevented || event.ctrlKey || event.altKey || event.metaKey) return;

@@ -22,7 +22,8 @@ function add(files) {
 /** Have `add` take files that are dropped anywhere on the page. */
 export function useDrop(isOff, add) {
   const [isOver, be] = useState(false);
-  useEffect(() => {
+  // As soon as it is drawn: what is dropped at once counts.
+  useLayoutEffect(() => {
     if (isOff) return undefined;
     const hasFiles = (event) => event.dataTransfer?.types.includes("Files");
     const over = (event) => {
