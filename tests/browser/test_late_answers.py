@@ -17,6 +17,8 @@ from support.desk import SAMPLE, Desk
 from support.sessions import add_session
 
 TRUNK = "Leaning trunk on the left"
+pytestmark = pytest.mark.long
+
 NAVY = "Navy patch between rocks"
 
 # Types a second letter right behind the request for the first.
@@ -58,7 +60,7 @@ class Late:
         if self.n_asked > 1:
             route.fallback()
             return
-        answer = route.fetch()
+        answer = route.fetch(max_retries=2)  # The daemon may be about to close a connection that was idle.
         self._come = lambda: route.fulfill(response=answer)
 
     def is_on_its_way(self) -> None:

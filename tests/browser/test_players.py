@@ -98,6 +98,7 @@ def own_desk(library: Path, tmp_path: Path, footage: Path) -> Iterator[Desk]:
 # --- the sample's pair ----------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_while_playing_the_clocks_agree_also_across_a_stop(desk: Desk, page: Page) -> None:
     _open_pair(desk, page)
     for speed, begin_s, until_s in ((1, *STOP_S), (2, 5.0, 14.0)):
@@ -338,7 +339,7 @@ def test_a_video_is_back_when_mtbsync_is(desk: Desk, page: Page) -> None:
     expect(page.locator(".player.new .time")).to_have_text("0:10.000")
 
 
-@pytest.mark.parametrize("moment", ["loadeddata", "seeked"])
+@pytest.mark.parametrize("moment", [pytest.param("loadeddata", marks=pytest.mark.long), "seeked"])
 def test_what_breaks_down_before_its_first_picture_is_said(desk: Desk, page: Page, moment: str) -> None:
     page.add_init_script(_BREAK_AFTER % moment)
     desk.open(page, f"/run/{desk.run}")

@@ -162,6 +162,7 @@ def test_a_timeline_of_nothing_can_be_written(name: str, tmp_path: Path) -> None
     assert_comes_back(name, Timeline("empty", HOUR), tmp_path)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", NAMES)
 def test_ten_thousand_markers_come_back(name: str, tmp_path: Path) -> None:
     fit, _ = assert_comes_back(name, on_frames(HOUR, list(range(0, 70_000, 7))), tmp_path)
