@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import shutil
+import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -103,22 +104,23 @@ def _add_many(data: Path) -> None:
     store.close()
 
 
-def _many(db: object) -> None:
-    (trail,) = trails.all_of(db)  # type: ignore[arg-type]
+def _many(db: sqlite3.Connection) -> None:
+    (trail,) = trails.all_of(db)
     for k in range(N_MANY):
         _known(db, f"{k:032x}", Path(f"/away/GX01{k:04}.MP4"), trail.trail_id, is_certain=k >= N_WAITING)
 
 
-def _known(db: object, recording_id: str, path: Path, trail_id: str, *, is_certain: bool) -> None:
+def _known(db: sqlite3.Connection, recording_id: str, path: Path, trail_id: str, *, is_certain: bool) -> None:
     about = {"starts_s": [0.0], "rate": "30", "start_timecode": None, "width": 64, "height": 36}
     about |= {"has_audio": False, "uses_proxy": False, "created_utc": None}
-    recordings.take(db, None, [StoredFile(path, path, True, 1, 1)])  # type: ignore[arg-type]
-    recordings.add(db, recordings.row_of(recording_id, path.name, 60.0, about), path)  # type: ignore[arg-type]
-    job_id, _ = jobs.enqueue(db, Kind.SYNC, {}, [recording_id], recording_id=recording_id)  # type: ignore[arg-type]
-    sync = syncs.add(db, job_id, recording_id, None)  # type: ignore[arg-type]
-    found = {"trail_id": trail_id, "verdict": "accept" if is_certain else "review", "candidates": []}
-    syncs.found(db, sync, **found, reasons=["It was seen."], artifact=None)  # type: ignore[arg-type]
-    jobs.end(db, job_id, State.DONE if is_certain else State.NEEDS_REVIEW)  # type: ignore[arg-type]
+    recordings.take(db, None, [StoredFile(path, path, True, 1, 1)])
+    recordings.add(db, recordings.row_of(recording_id, path.name, 60.0, about), path)
+    job_id, _ = jobs.enqueue(db, Kind.SYNC, {}, [recording_id], recording_id=recording_id)
+    sync = syncs.add(db, job_id, recording_id, None)
+    verdict = "accept" if is_certain else "review"
+    seen = ["It was seen."]
+    syncs.found(db, sync, trail_id=trail_id, verdict=verdict, reasons=seen, candidates=[], artifact=None)
+    jobs.end(db, job_id, State.DONE if is_certain else State.NEEDS_REVIEW)
 
 
 def _card(page: Page, name: str) -> Locator:

@@ -10,7 +10,7 @@ from typing import Any
 import opentimelineio as otio
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Dialog, Locator, Page, Route, expect
+from playwright.sync_api import Dialog, FilePayload, Locator, Page, Route, expect
 
 from support.desk import Desk, asks_before_it_closes
 from support.sessions import BEGINS_S, DRIFT_PPM, EVENT, RATE_HZ, TITLE, add_session
@@ -81,6 +81,11 @@ def row(page: Page, label: str) -> Locator:
 def placement(desk: Desk, made: tuple[Path, str], label: str) -> dict[str, Any]:
     found = desk.ask("GET", f"/sessions/{made[1]}")["placements"]
     return next(p for p in found if p["camera"] == label)
+
+
+def film_of(name: str, content: bytes) -> FilePayload:
+    """A file as a person chooses it."""
+    return {"name": name, "mimeType": "video/mp4", "buffer": content}
 
 
 def in_a_hall(path: Path) -> Path:
@@ -280,8 +285,8 @@ def test_a_copy_that_broke_off_goes_on_where_it_stopped(
 
     # Of several that come at once each is told of by itself, and what cannot come leaves no camera behind.
     contents = {'Süd "2" & 100%.mp4': b"Film.", "empty.mp4": b"", "again.mp4": film.read_bytes()}
-    files = [{"name": name, "mimeType": "video/mp4", "buffer": held} for name, held in contents.items()]
-    page.locator("input[aria-label=Cameras]").set_input_files(files)  # type: ignore[arg-type]
+    files = [film_of(name, held) for name, held in contents.items()]
+    page.locator("input[aria-label=Cameras]").set_input_files(files)
     refused = ['Süd "2" & 100%.mp4 is no file name', "empty.mp4 is empty; copy it from the card once more."]
     expect(page.locator(".now-failed li")).to_contain_text(refused)
     left_out = re.compile("^again.mp4 was left out: it is the same footage as camera A.s.$")
@@ -387,9 +392,9 @@ def test_another_master_is_asked_about_where_somebody_has_decided(
             dialog.dismiss()
 
     page.on("dialog", answer)
-    broken = {"name": "drone.mp4", "mimeType": "video/mp4", "buffer": b"This was a film once."}
+    broken = film_of("drone.mp4", b"This was a film once.")
     desk.open(page, place)
-    page.locator("input[aria-label=Cameras]").set_input_files([broken])  # type: ignore[arg-type]
+    page.locator("input[aria-label=Cameras]").set_input_files([broken])
     expect(page.locator(".camera.failed")).to_contain_text("drone.mp4")
     expect(row(page, "B")).to_be_visible()
     page.locator("body").press("a")
@@ -483,8 +488,8 @@ def test_everybody_can_use_it_by_day_and_by_night_and_on_a_phone(
     page.goto(f"{desk.url}/#{place}")
     expect(row(page, "B")).to_be_visible()
     page.locator("body").press("Period")
-    damaged = {"name": f"{LONG}.mp4", "mimeType": "video/mp4", "buffer": b"This was a film once."}
-    page.locator("input[aria-label=Cameras]").set_input_files([damaged])  # type: ignore[list-item]
+    damaged = film_of(f"{LONG}.mp4", b"This was a film once.")
+    page.locator("input[aria-label=Cameras]").set_input_files([damaged])
     expect(page.locator(".camera.failed")).to_contain_text("Failed")
     for summary in page.locator("details.section > summary").all():
         summary.click()
