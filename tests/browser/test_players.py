@@ -102,19 +102,14 @@ def own_desk(library: Path, tmp_path: Path, footage: Path) -> Iterator[Desk]:
 def test_while_playing_the_clocks_agree_also_across_a_stop(desk: Desk, page: Page) -> None:
     _open_pair(desk, page)
     for speed, begin_s, until_s in ((1, *STOP_S), (2, 5.0, 14.0)):
-        # A computer that is busy elsewhere holds a browser up: what that spoils is played once more.
-        assert any(_clocks_agree(page, speed, begin_s, until_s) for _ in range(3))
-
-
-def _clocks_agree(page: Page, speed: int, begin_s: float, until_s: float) -> bool:
-    """Whether they do, but for moments, while that is played; at rest afterwards they have to."""
-    _go(page, f"pair.seekNew({begin_s})")
-    samples = np.array(page.evaluate(_PLAY, {"speed": speed, "until_s": until_s}))
-    settled = samples[samples[:, 0] > SETTLED_MS]
-    rest = _go(page, "pair.pause()")
-    assert abs(rest["t_ref_s"] - rest["want_s"]) < FRAME_S
-    is_seen = settled[-1, 1] - settled[0, 1] > 0.7 * (until_s - begin_s)
-    return bool(is_seen and np.percentile(np.abs(settled[:, 2]), 95) < PLAYING_S)
+        _go(page, f"pair.seekNew({begin_s})")
+        samples = np.array(page.evaluate(_PLAY, {"speed": speed, "until_s": until_s}))
+        settled = samples[samples[:, 0] > SETTLED_MS]
+        assert settled[-1, 1] - settled[0, 1] > 0.7 * (until_s - begin_s)
+        # A computer that is busy elsewhere may hold a browser up now and then.
+        assert np.percentile(np.abs(settled[:, 2]), 95) < PLAYING_S
+        rest = _go(page, "pair.pause()")
+        assert abs(rest["t_ref_s"] - rest["want_s"]) < FRAME_S
 
 
 def test_at_rest_both_stand_on_frames_of_the_same_place(desk: Desk, page: Page) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -61,21 +62,28 @@ async def until(queue: Queue, is_so: Callable[[], bool]) -> None:
             await asyncio.sleep(0.005)
 
 
+@asynccontextmanager
+async def working(house: House, held: Held) -> AsyncIterator[Queue]:
+    """A queue that does the house's jobs, for the block."""
+    queue = Queue(house.store, house.library, held, held, held, house.places)
+    doing = asyncio.create_task(queue.run())
+    yield queue
+    doing.cancel()
+    await asyncio.wait([doing])
+
+
 def test_with_one_slot_a_camera_is_taken_in_and_lined_up_beside_a_copy(house: House) -> None:
     async def go() -> None:
         held = Held(1)
-        queue = Queue(house.store, house.library, held, held, held, house.places)
-        working = asyncio.create_task(queue.run())
-        bring(house, "a.mp4")
-        await until(queue, lambda: held.n_copies == 1)
-        bring(house, "b.mp4", "c.mp4")
-        await until(queue, lambda: held.count("line_up") == 1)
-        # Their copies wait for the slot, and never were there three things at a time.
-        assert (held.n_copies, held.count("transcode"), held.most) == (1, 0, 2)
-        held.goes_on.set()
-        await until(queue, lambda: held.count("transcode") == 3)
-        working.cancel()
-        await asyncio.wait([working])
+        async with working(house, held) as queue:
+            bring(house, "a.mp4")
+            await until(queue, lambda: held.n_copies == 1)
+            bring(house, "b.mp4", "c.mp4")
+            await until(queue, lambda: held.count("line_up") == 1)
+            # Their copies wait for the slot, and never were there three things at a time.
+            assert (held.n_copies, held.count("transcode"), held.most) == (1, 0, 2)
+            held.goes_on.set()
+            await until(queue, lambda: held.count("transcode") == 3)
 
     asyncio.run(go())
 
@@ -83,15 +91,12 @@ def test_with_one_slot_a_camera_is_taken_in_and_lined_up_beside_a_copy(house: Ho
 def test_copies_take_all_slots_and_one_thing_is_done_beside_them(house: House) -> None:
     async def go() -> None:
         held = Held(2)
-        queue = Queue(house.store, house.library, held, held, held, house.places)
-        working = asyncio.create_task(queue.run())
-        bring(house, "a.mp4", "b.mp4", "c.mp4")
-        await until(queue, lambda: held.n_copies == 2 and held.count("line_up") == 1)
-        bring(house, "d.mp4", "e.mp4")
-        await until(queue, lambda: held.count("line_up") == 2)
-        assert held.most == 3
-        working.cancel()
-        await asyncio.wait([working])
+        async with working(house, held) as queue:
+            bring(house, "a.mp4", "b.mp4", "c.mp4")
+            await until(queue, lambda: held.n_copies == 2 and held.count("line_up") == 1)
+            bring(house, "d.mp4", "e.mp4")
+            await until(queue, lambda: held.count("line_up") == 2)
+            assert held.most == 3
 
     asyncio.run(go())
 
@@ -99,17 +104,14 @@ def test_copies_take_all_slots_and_one_thing_is_done_beside_them(house: House) -
 def test_one_copy_of_two_slots_leaves_one_to_others(house: House) -> None:
     async def go() -> None:
         held = Held(2)
-        queue = Queue(house.store, house.library, held, held, held, house.places)
-        working = asyncio.create_task(queue.run())
-        bring(house, "a.mp4")
-        await until(queue, lambda: held.n_copies == 1)
-        held.most = 0
-        for name in "bcd":
-            house.lands(house.root / name, name)
-        await until(queue, lambda: held.count("probe") == 4)
-        assert held.most == 2
-        working.cancel()
-        await asyncio.wait([working])
+        async with working(house, held) as queue:
+            bring(house, "a.mp4")
+            await until(queue, lambda: held.n_copies == 1)
+            held.most = 0
+            for name in "bcd":
+                house.lands(house.root / name, name)
+            await until(queue, lambda: held.count("probe") == 4)
+            assert held.most == 2
 
     asyncio.run(go())
 

@@ -123,6 +123,16 @@ def house(tmp_path: Path) -> Iterator[House]:
     house.store.close()
 
 
+@pytest.fixture
+def drive(house: House, tmp_path: Path) -> Path:
+    """The folder of a drive, which the house keeps its files on."""
+    made = tmp_path / "drive"
+    made.mkdir()
+    house.config = Config(storage=Settings(folder=made))
+    house.storage = open_storage(Library(house.places, lambda: house.config).storage())
+    return made
+
+
 def test_what_outlived_its_time_goes_from_the_storage_and_from_the_library(house: House) -> None:
     camera = house.camera(house.session(), "a")
     old = house.made(camera, Derivative.WAV, days=31)
@@ -257,12 +267,8 @@ def test_a_storage_that_cannot_be_reached_is_told_and_tried_again(house: House, 
 
 
 def test_while_a_drive_is_away_nothing_is_forgotten_though_its_empty_folder_is_there(
-    house: House, tmp_path: Path
+    house: House, drive: Path, tmp_path: Path
 ) -> None:
-    drive = tmp_path / "drive"
-    drive.mkdir()
-    house.config = Config(storage=Settings(folder=drive))
-    house.storage = open_storage(Library(house.places, lambda: house.config).storage())
     session = house.session()
     old = house.made(house.camera(session, "a"), Derivative.WAV, days=31)
     removed = house.made(house.camera(session, "b"), Derivative.PROXY)
@@ -282,12 +288,8 @@ def test_while_a_drive_is_away_nothing_is_forgotten_though_its_empty_folder_is_t
 
 
 def test_housekeeping_clears_what_killed_writers_left_a_day_ago_and_leaves_other_programs_files(
-    house: House, tmp_path: Path
+    house: House, drive: Path
 ) -> None:
-    drive = tmp_path / "drive"
-    drive.mkdir()
-    house.config = Config(storage=Settings(folder=drive))
-    house.storage = open_storage(Library(house.places, lambda: house.config).storage())
     kept = drive / house.made(house.camera(house.session(), "a"), Derivative.PROXY)
     left, under_way = (kept.with_name(f".{kept.name}.{k * 32}.tmp") for k in "ab")
     others = [drive / "photos" / ".syncthing.ride.mp4.tmp", kept.with_name(".syncthing.ride.mp4.tmp")]
